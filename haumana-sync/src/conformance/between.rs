@@ -1,4 +1,5 @@
-//! Laws of reads between whose steps somebody commits. Unlike races these find it every time.
+//! Laws of reads during which somebody commits between two steps. Unlike races, these tests find a
+//! fault every time.
 
 use super::cases::case;
 use super::sample::{Author, interrupted, next_place, piece, pieces, record, user};
@@ -7,11 +8,11 @@ use crate::id::{Key, RecordId};
 use crate::store::{After, Envelope, Page, Place, Revision};
 use std::collections::BTreeMap;
 
-/// LIMIT: a call that is not done after as many polls is waited for no longer.
+/// LIMIT: how many polls a call gets before the test stops waiting for it.
 const POLLS: usize = 2_000;
 
-/// Whoever goes on behind the head of a page has every record up to it, also if somebody commits
-/// between any two steps of the call.
+/// A reader that continues behind the head of a page has every record up to it, even if somebody
+/// commits between any two steps of the call.
 pub async fn a_page_has_all_records_up_to_its_head_whoever_commits_meanwhile(store: &dyn Store) {
     for limit in [1, 3, 100] {
         let mut author = Author::new(store, &format!("kai {limit}"));
@@ -34,7 +35,7 @@ pub async fn a_page_has_all_records_up_to_its_head_whoever_commits_meanwhile(sto
                 let last = seen.get(&record.key);
                 assert_eq!(Some(&record), last, "a follower has each record as it is now");
             }
-            // Once more, as the next call may rest where this one was done.
+            // Once more, because the next call may wait at the step where this one was done.
             if is_done && was_done {
                 break;
             }
@@ -43,11 +44,11 @@ pub async fn a_page_has_all_records_up_to_its_head_whoever_commits_meanwhile(sto
     }
 }
 
-/// Each record that is read is whole: as it was before the commit, or as it is after.
+/// Each record that is read is whole: in its state before the commit, or after it.
 pub async fn each_record_is_read_whole_whoever_commits_meanwhile(store: &dyn Store) {
     let mut author = Author::new(store, "kai");
     let mut before = put(&mut author, 1).await;
-    // All but the last, which is another record in each commit.
+    // All but the last, which is a different record in each commit.
     let keys: Vec<Key> = before.iter().map(|record| record.key).take(before.len() - 1).collect();
 
     for polls in 1..POLLS {
@@ -69,7 +70,7 @@ pub async fn each_record_is_read_whole_whoever_commits_meanwhile(store: &dyn Sto
     }
 }
 
-/// A head, too, is one commit's.
+/// A head, too, is of one commit.
 pub async fn a_head_is_one_commits_whoever_commits_meanwhile(store: &dyn Store) {
     let mut author = Author::new(store, "kai");
     put(&mut author, 1).await;
@@ -99,7 +100,7 @@ async fn put(author: &mut Author<'_>, version: u32) -> Vec<Envelope> {
     author.put(records).await
 }
 
-/// Goes on behind a page as the engine does, to the end, and returns the last of each record.
+/// Continues behind a page as the engine does, to the end. Returns the last state of each record.
 async fn follow_on(
     store: &dyn Store,
     user: &crate::id::UserId,

@@ -1,4 +1,4 @@
-//! How a law is run: on a thread of its own, with a limit of time, and a failure that says where.
+//! Runs a law on its own thread, with a time limit, and reports where it failed.
 
 use crate::Store;
 use std::any::Any;
@@ -8,14 +8,14 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// LIMIT: how long one law may take; `HAUMANA_LAW_SECS` sets another.
+/// LIMIT: the time of one law, in seconds. `HAUMANA_LAW_SECS` sets another limit.
 const LAW_SECS: u64 = 300;
 
 thread_local! {
     static CASE: RefCell<Option<Arc<Mutex<String>>>> = const { RefCell::new(None) };
 }
 
-/// Says which case a law is trying now; a failure names the last one.
+/// Names the case that a law is trying now. A failure names the last one.
 pub fn case(text: impl fmt::Display) {
     CASE.with_borrow(|case| {
         if let Some(case) = case {
@@ -29,9 +29,9 @@ pub fn case(text: impl fmt::Display) {
 pub struct Broken {
     /// The law, which is a sentence.
     pub law: String,
-    /// The case that was tried last; empty if the law has one case.
+    /// The case that was tried last; empty if the law has only one.
     pub case: String,
-    /// What was wanted and what was found.
+    /// What was expected and what was found.
     pub found: String,
 }
 
@@ -45,11 +45,12 @@ impl fmt::Display for Broken {
     }
 }
 
-/// Runs one law to its end on a thread and a runtime of its own.
+/// Runs one law to its end, on its own thread and runtime.
 ///
 /// # Errors
 ///
-/// [`Broken`] if the law panics, or does not end in time; then its thread is left behind.
+/// [`Broken`] if the law panics, or does not end in time. In the second case its thread keeps
+/// running.
 pub fn try_run<F: Future<Output = ()>>(
     law: &str,
     limit: Duration,
@@ -62,7 +63,7 @@ pub fn try_run<F: Future<Output = ()>>(
         CASE.set(Some(of_thread));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.unwrap().block_on(make());
-        // Nobody listens any more if the time was over.
+        // If the time is over, nobody receives this.
         let _ = done.send(());
     };
     let thread = std::thread::Builder::new().name(law.to_owned()).spawn(body).unwrap();
@@ -99,7 +100,7 @@ fn text_of(panic: &(dyn Any + Send)) -> String {
     text.unwrap_or("it panicked without a text").to_owned()
 }
 
-/// Whatever a test opens, as a store; found through `Deref` as well.
+/// A value that a test opened, as a store. It is found through `Deref`, too.
 #[doc(hidden)]
 pub trait AsStore {
     /// Returns the store.

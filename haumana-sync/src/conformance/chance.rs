@@ -1,16 +1,16 @@
 //! A clock that is set, and random bits that repeat, for tests, models and fixtures.
 //!
-//! Tests of what stands on this library use these two, so that a run depends on its seed alone.
+//! Tests of code that uses this library need these two, so that a run depends only on its seed.
 
 use crate::engine::{Clock, Random};
 use crate::time::UnixMillis;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-/// A clock that stands where it was set.
+/// A clock that stays where it was set.
 ///
-/// Its clones are the same clock. A clock [`ahead`](SetClock::ahead) of it shares its time and is
-/// wrong by an amount of its own.
+/// Its clones are the same clock. A clock made by [`ahead`](SetClock::ahead) shares its time, and
+/// differs from it by a fixed amount.
 ///
 /// ```
 /// use haumana_sync::conformance::SetClock;
@@ -35,29 +35,29 @@ impl SetClock {
         Self { true_ms: Arc::new(AtomicI64::new(now.0)), ahead_ms: Arc::default() }
     }
 
-    /// Makes a clock of the same time that shows `ms` more; less, if `ms` is negative.
+    /// Makes a clock that shares this time and shows `ms` more (less, if `ms` is negative).
     #[must_use]
     pub fn ahead(&self, ms: i64) -> Self {
         let ahead_ms = Arc::new(AtomicI64::new(ms));
         Self { true_ms: Arc::clone(&self.true_ms), ahead_ms }
     }
 
-    /// Lets time pass, for all clocks of the same time.
+    /// Lets time pass, for all clocks that share this time.
     pub fn pass_ms(&self, ms: i64) {
         self.true_ms.fetch_add(ms, Ordering::Relaxed);
     }
 
-    /// Sets the time of all clocks of the same time.
+    /// Sets the time of all clocks that share it.
     pub fn set(&self, now: UnixMillis) {
         self.true_ms.store(now.0, Ordering::Relaxed);
     }
 
-    /// Sets how much more than the time this clock shows.
+    /// Sets by how much this clock is ahead of the time.
     pub fn set_ahead_ms(&self, ms: i64) {
         self.ahead_ms.store(ms, Ordering::Relaxed);
     }
 
-    /// Returns how much more than the time this clock shows.
+    /// Returns by how much this clock is ahead of the time.
     pub fn ahead_ms(&self) -> i64 {
         self.ahead_ms.load(Ordering::Relaxed)
     }
@@ -69,12 +69,12 @@ impl Clock for SetClock {
     }
 }
 
-/// What a state of [`SeededRandom`] is ahead of the last one.
+/// The difference of two consecutive states of [`SeededRandom`].
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Random bits that are the same for the same seed: <https://prng.di.unimi.it/splitmix64.c>.
 ///
-/// It is for tests only: whoever knows the seed knows every bit.
+/// It is for tests only: the seed determines every bit.
 #[derive(Debug)]
 pub struct SeededRandom(AtomicU64);
 
@@ -84,14 +84,15 @@ impl SeededRandom {
         Self(AtomicU64::new(seed))
     }
 
-    /// Makes the source whose first bits are those of `seed` itself, not of the step behind it.
+    /// Makes the source whose first bits are made from `seed` itself, not from the next state.
     pub fn starting_at(seed: u64) -> Self {
         Self::new(seed.wrapping_sub(STEP))
     }
 
-    /// Makes the source of a seed that is mixed first: sources of neighbouring seeds share no bits.
+    /// Makes the source of a seed that is mixed first. So the sources of neighbouring seeds share
+    /// no bits.
     ///
-    /// Use it where one run draws many sources from seeds that count up.
+    /// Use it if one run makes many sources, with seeds that count up.
     pub fn scattered(seed: u64) -> Self {
         Self::new(mix(seed))
     }
@@ -101,14 +102,14 @@ impl SeededRandom {
         (self.next_u64() % bound as u64) as usize
     }
 
-    /// Whether something happens that happens so often in a hundred.
+    /// Returns `true` with a probability of `percent` in a hundred.
     pub fn chance(&self, percent: usize) -> bool {
         self.below(100) < percent
     }
 }
 
 impl Clone for SeededRandom {
-    /// The clone goes on from here on its own, with the same bits.
+    /// The clone continues from here by itself, with the same bits.
     fn clone(&self) -> Self {
         Self::new(self.0.load(Ordering::Relaxed))
     }

@@ -5,7 +5,7 @@ use crate::Store;
 use crate::id::{Key, RecordId};
 use crate::store::{After, Envelope, Place, Revision, Stamp};
 
-/// Nothing, without a head.
+/// Without a head there are no changes.
 pub async fn a_user_without_commits_has_no_changes(store: &dyn Store) {
     let place = Place { revision: Revision(3), within: Some(piece(1)) };
 
@@ -17,7 +17,8 @@ pub async fn a_user_without_commits_has_no_changes(store: &dyn Store) {
     }
 }
 
-/// The order is that of commits, and within one commit that of keys, however they were written.
+/// The order is that of commits, and within one commit that of keys, in whatever order they were
+/// written.
 pub async fn changes_are_ordered_by_revision_then_kind_then_id(store: &dyn Store) {
     let mut author = Author::new(store, "kai");
     let id = RecordId::from_bits;
@@ -33,7 +34,7 @@ pub async fn changes_are_ordered_by_revision_then_kind_then_id(store: &dyn Store
     assert_eq!(due.to_vec(), delivered);
 }
 
-/// A record is delivered where it last changed and nowhere else.
+/// A record is delivered only at its latest change.
 pub async fn a_record_changed_again_appears_once_at_its_latest_change(store: &dyn Store) {
     let (mut author, _) = three_commits(store).await;
     let again = author.put(vec![record(piece(2), 2, "again"), tombstone(piece(11), 2)]).await;
@@ -45,7 +46,7 @@ pub async fn a_record_changed_again_appears_once_at_its_latest_change(store: &dy
     assert_eq!(again, stream[7..], "the latest content is delivered");
 }
 
-/// Whatever the limit, following the pages gives the same records in the same order.
+/// With any limit, following the pages gives the same records in the same order.
 pub async fn pages_of_any_size_deliver_the_same_stream(store: &dyn Store) {
     let (_, stored) = three_commits(store).await;
 
@@ -56,7 +57,7 @@ pub async fn pages_of_any_size_deliver_the_same_stream(store: &dyn Store) {
     }
 }
 
-/// A page holds no more than asked for, and says whether more follows.
+/// A page holds at most `limit` records, and says whether more follow.
 pub async fn a_page_holds_at_most_its_limit(store: &dyn Store) {
     let (_, stored) = three_commits(store).await;
 
@@ -69,7 +70,7 @@ pub async fn a_page_holds_at_most_its_limit(store: &dyn Store) {
     }
 }
 
-/// A place may lie inside a commit; what stands before it in the commit is not repeated.
+/// A place may be inside a commit. Earlier records of that commit are not repeated.
 pub async fn a_place_within_a_commit_continues_behind_its_record(store: &dyn Store) {
     let (_, stored) = three_commits(store).await;
 
@@ -85,7 +86,7 @@ pub async fn a_place_within_a_commit_continues_behind_its_record(store: &dyn Sto
     }
 }
 
-/// A place holds although the record it names was changed again since, or never existed.
+/// A place stays valid if its record was changed again since, or never existed.
 pub async fn a_place_continues_although_its_record_moved_on(store: &dyn Store) {
     let (mut author, stored) = three_commits(store).await;
     let moved = author.put(vec![record(piece(11), 2, "again")]).await;
@@ -100,7 +101,7 @@ pub async fn a_place_continues_although_its_record_moved_on(store: &dyn Store) {
     }
 }
 
-/// Behind the head there is nothing, also for places that this stream never reached.
+/// Behind the head there is nothing, even for places that this change feed never reached.
 pub async fn a_place_at_or_beyond_the_head_has_nothing_behind_it(store: &dyn Store) {
     let (author, stored) = three_commits(store).await;
     let head = author.head.unwrap();
@@ -119,7 +120,7 @@ pub async fn a_place_at_or_beyond_the_head_has_nothing_behind_it(store: &dyn Sto
     }
 }
 
-/// Equal stamps are not later: a stamp stands behind every commit that carries it.
+/// Equal stamps are not later: a place behind a stamp is behind every commit with that stamp.
 pub async fn a_stamp_has_behind_it_exactly_what_is_stamped_later(store: &dyn Store) {
     let stored = five_stamped_commits(store).await;
 
@@ -132,7 +133,8 @@ pub async fn a_stamp_has_behind_it_exactly_what_is_stamped_later(store: &dyn Sto
     }
 }
 
-/// The first page is asked for by stamp, the following ones by the place where it ended.
+/// The first page is read by stamp. The following ones are read by the place where the last one
+/// ended.
 pub async fn a_page_behind_a_stamp_is_continued_by_place(store: &dyn Store) {
     let stored = five_stamped_commits(store).await;
 
@@ -144,7 +146,7 @@ pub async fn a_page_behind_a_stamp_is_continued_by_place(store: &dyn Store) {
     }
 }
 
-/// What was acknowledged is delivered to who asks for it.
+/// A commit that was acknowledged is delivered.
 pub async fn changes_are_fresh(store: &dyn Store) {
     let mut author = Author::new(store, "kai");
     let mut after = After::Start;
@@ -158,7 +160,7 @@ pub async fn changes_are_fresh(store: &dyn Store) {
     }
 }
 
-/// A page tells the head that it goes up to.
+/// A page contains the head up to which it goes.
 pub async fn changes_come_with_the_head_and_nothing_beyond_it(store: &dyn Store) {
     let (author, _) = three_commits(store).await;
     let head = author.head.unwrap();
@@ -171,7 +173,7 @@ pub async fn changes_come_with_the_head_and_nothing_beyond_it(store: &dyn Store)
     }
 }
 
-/// Behind a whole revision stands none of its records, of whatever kind.
+/// A place behind a whole revision is behind its records of every kind.
 pub async fn a_place_behind_a_revision_is_behind_records_of_all_kinds(store: &dyn Store) {
     let mut author = Author::new(store, "kai");
     let ids = [RecordId::from_bits(0), RecordId::from_bits(u128::MAX)];
@@ -207,7 +209,7 @@ async fn three_commits(store: &dyn Store) -> (Author<'_>, Vec<Envelope>) {
 async fn five_stamped_commits(store: &dyn Store) -> Vec<Envelope> {
     let mut author = Author::new(store, "kai");
     let mut stored = Vec::new();
-    // The later commit has the smaller ids, so that no order but that of commits will do.
+    // The later commit has the smaller ids. So only the order of commits is right.
     for (stamp, first) in [(-5, 50), (100, 40), (100, 30), (100, 20), (103, 10)] {
         let records = vec![record(piece(first), 1, "one"), record(piece(first + 1), 1, "two")];
         stored.extend(author.put_stamped(stamp, records).await);

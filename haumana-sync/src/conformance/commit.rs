@@ -8,7 +8,7 @@ use crate::Store;
 use crate::digest::Digest;
 use crate::store::{Batch, CommitId, Envelope, Epoch, ErrorKind, Head, Revision};
 
-/// Without a head, `None` is what a commit expects.
+/// The first commit expects `None`, no head.
 pub async fn the_first_commit_expects_no_head(store: &dyn Store) {
     let kai = user("kai");
     let batch = next_batch(None, vec![record(piece(1), 1, "Hula")], Vec::new());
@@ -20,7 +20,7 @@ pub async fn the_first_commit_expects_no_head(store: &dyn Store) {
     assert_eq!(batch.records, seen.stream, "the feed has the records of the first commit");
 }
 
-/// A commit that expects an older head, another epoch or another commit is refused whole.
+/// A commit that expects an older head, another epoch or another commit is refused as a whole.
 pub async fn a_commit_on_another_head_conflicts_and_changes_nothing(store: &dyn Store) {
     let mut author = Author::new(store, "kai");
     author.put(vec![record(piece(1), 1, "one")]).await;
@@ -39,21 +39,21 @@ pub async fn a_commit_on_another_head_conflicts_and_changes_nothing(store: &dyn 
     }
 }
 
-/// Who expects no head while there is one has not seen somebody else's first commit.
+/// A commit that expects no head has not seen the first commit of somebody else.
 pub async fn a_first_commit_after_another_conflicts_and_changes_nothing(store: &dyn Store) {
     Author::new(store, "kai").put(vec![record(piece(1), 1, "one")]).await;
 
     refuse(store, None, ErrorKind::Conflict, refused(None)).await;
 }
 
-/// Who expects a head while there is none is in another life.
+/// A commit that expects a head where there is none comes from another life of the data.
 pub async fn a_commit_on_a_head_that_never_was_conflicts_and_changes_nothing(store: &dyn Store) {
     let never = next_batch(None, Vec::new(), Vec::new()).head;
 
     refuse(store, Some(&never), ErrorKind::Conflict, refused(Some(&never))).await;
 }
 
-/// Nothing but epoch, revision and commit id decides whether a head is the expected one.
+/// Only epoch, revision and commit id decide whether a head is the expected one.
 pub async fn heads_are_compared_by_epoch_revision_and_commit(store: &dyn Store) {
     let mut author = Author::new(store, "kai");
     author.put(vec![record(piece(1), 1, "one")]).await;
@@ -74,7 +74,7 @@ pub async fn heads_are_compared_by_epoch_revision_and_commit(store: &dyn Store) 
     assert_eq!(Some(batch.head), answered("a head", store.head(&user("kai")).await));
 }
 
-/// After a lost answer the same call settles what happened.
+/// After a lost answer, the same call finds out what happened.
 pub async fn the_identical_commit_again_is_ok_and_changes_nothing(store: &dyn Store) {
     let kai = user("kai");
     let first = next_batch(None, vec![record(piece(1), 1, "one")], Vec::new());
@@ -96,7 +96,7 @@ pub async fn the_identical_commit_again_is_ok_and_changes_nothing(store: &dyn St
     }
 }
 
-/// A repeat that comes after somebody else's commit must not undo it.
+/// A repeat that comes after another commit must not undo that commit.
 pub async fn an_identical_commit_after_another_conflicts_and_changes_nothing(store: &dyn Store) {
     let mut author = Author::new(store, "kai");
     author.put(vec![record(piece(1), 1, "one")]).await;
@@ -108,7 +108,7 @@ pub async fn an_identical_commit_after_another_conflicts_and_changes_nothing(sto
     refuse(store, Some(&first), ErrorKind::Conflict, second).await;
 }
 
-/// One item above the limit refuses the whole batch.
+/// With one item above the limit, the whole batch is refused.
 pub async fn a_commit_with_too_many_items_is_too_large_and_changes_nothing(store: &dyn Store) {
     let mut author = Author::new(store, "kai");
     author.put(vec![record(piece(1), 1, "one")]).await;
@@ -119,7 +119,7 @@ pub async fn a_commit_with_too_many_items_is_too_large_and_changes_nothing(store
     refuse(store, author.head.as_ref(), ErrorKind::TooLarge, batch).await;
 }
 
-/// One byte above the limit refuses the whole batch.
+/// With one byte above the limit, the whole batch is refused.
 pub async fn a_commit_with_too_many_bytes_is_too_large_and_changes_nothing(store: &dyn Store) {
     let mut author = Author::new(store, "kai");
     author.put(vec![record(piece(1), 1, "one")]).await;
@@ -132,7 +132,7 @@ pub async fn a_commit_with_too_many_bytes_is_too_large_and_changes_nothing(store
     refuse(store, author.head.as_ref(), ErrorKind::TooLarge, batch).await;
 }
 
-/// What the limits allow is taken.
+/// A commit of exactly the limit is accepted.
 pub async fn a_commit_of_exactly_the_limit_is_written(store: &dyn Store) {
     let kai = user("kai");
     let most = store.batch_limits().items;
@@ -143,7 +143,7 @@ pub async fn a_commit_of_exactly_the_limit_is_written(store: &dyn Store) {
     assert_eq!(batch.records, everything(store, &kai, &[]).await.stream);
 }
 
-/// A commit may write a head alone; erasing does so.
+/// A commit may write only a head; an erasure does so.
 pub async fn a_commit_without_records_moves_the_head_alone(store: &dyn Store) {
     let mut author = Author::new(store, "kai");
     author.put(vec![record(piece(1), 1, "one")]).await;
@@ -155,7 +155,7 @@ pub async fn a_commit_without_records_moves_the_head_alone(store: &dyn Store) {
     assert_eq!(Everything { head: author.head, ..before }, after);
 }
 
-/// Nothing of the envelope before shines through, in either direction.
+/// No part of the previous envelope is left, whether or not it was a tombstone.
 pub async fn a_commit_replaces_records_whole(store: &dyn Store) {
     let mut author = Author::new(store, "kai");
     let long = record(piece(1), 1, &"long ".repeat(5_000));
@@ -170,7 +170,7 @@ pub async fn a_commit_replaces_records_whole(store: &dyn Store) {
     }
 }
 
-/// The stream goes on when its epoch changes; expecting the old epoch is a conflict.
+/// The change feed continues in a new epoch. A commit that expects the old epoch conflicts.
 pub async fn a_new_epoch_continues_the_stream(store: &dyn Store) {
     let mut author = Author::new(store, "kai");
     author.put(vec![record(piece(1), 1, "one")]).await;
@@ -185,7 +185,7 @@ pub async fn a_new_epoch_continues_the_stream(store: &dyn Store) {
     assert_eq!((Epoch(8), Revision(3)), (head.epoch, head.revision));
 }
 
-/// A batch that would change whatever a store could mix up.
+/// A batch that would change everything that a store could mix up.
 fn refused(expected: Option<&Head>) -> Batch {
     let records = vec![record(piece(1), 50, "lost"), record(piece(3), 1, "lost")];
     let mut batch = next_batch(expected, records, vec![entry(piece(1), 1, 4, 5)]);
@@ -193,7 +193,7 @@ fn refused(expected: Option<&Head>) -> Batch {
     batch
 }
 
-/// Commits for kai, who has written with these keys, and checks that it left no trace.
+/// Commits for kai, who has written records with these keys, and checks that nothing changed.
 async fn refuse(store: &dyn Store, expected: Option<&Head>, kind: ErrorKind, batch: Batch) {
     let kai = user("kai");
     let keys = pieces(1..5);

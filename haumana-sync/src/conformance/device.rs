@@ -6,32 +6,32 @@ use crate::wire::sync::SyncRequest;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// LIMIT: the bytes of a reply.
+/// LIMIT: the bytes of one reply.
 const REPLY_BYTES: usize = 1 << 20;
 
-/// One device: what it edited, and what the server told it. Its records are pieces, of the repertoire or
-/// of [`sample::schema`](super::sample::schema).
+/// One device: what it edited, and what the server returned. Its records are pieces, of the
+/// repertoire or of [`sample::schema`](super::sample::schema).
 ///
-/// It speaks `POST /sync` as a client would, and checks nothing: the law or the test that uses it
+/// It speaks `POST /sync` as a client does, and checks nothing. The law or test that uses it
 /// compares what it holds.
 #[derive(Debug, Default)]
 pub struct Device {
     name: String,
     /// Titles of its own pieces by id, with the version that the server gave.
     pub held: BTreeMap<String, (String, Option<u64>)>,
-    /// The last version of each piece that the server told of, its own and those of others.
+    /// The last version of each piece that the server returned, of its own pieces and others.
     pub seen: BTreeMap<String, u64>,
     edited: Vec<String>,
     cursor: Option<String>,
 }
 
 impl Device {
-    /// Makes a device that has nothing.
+    /// Makes a device without records.
     pub fn new(name: &str) -> Self {
         Self { name: name.to_owned(), ..Self::default() }
     }
 
-    /// Makes its piece of that number, or changes it.
+    /// Makes its piece with that number, or changes it.
     pub fn edit(&mut self, number: usize, title: &str) {
         let number = number % 1_000_000;
         let family =
@@ -44,7 +44,7 @@ impl Device {
         }
     }
 
-    /// Returns the body of its next `POST /sync`: the edits that were not acknowledged.
+    /// Returns the body of its next `POST /sync`: the edits that are not acknowledged yet.
     pub fn request(&self) -> String {
         let push = |id: &String| {
             let (title, base) = &self.held[id];
@@ -69,15 +69,15 @@ impl Device {
         body.to_string()
     }
 
-    /// Makes one sync, and takes in its answer; whether more follows.
+    /// Makes one sync and applies the reply. Returns whether more follows.
     ///
     /// # Errors
     ///
-    /// Those of the engine; the device then still has everything to send.
+    /// Those of the engine. The device then still has all its edits to send.
     ///
     /// # Panics
     ///
-    /// If a push is refused: nobody else edits the pieces of this device.
+    /// If a push is refused. Nobody else edits the pieces of this device, so that must not happen.
     pub async fn sync(&mut self, engine: &Engine, user: &UserId) -> engine::Result<bool> {
         let body = self.request();
         let request = SyncRequest::from_json(body.as_bytes()).unwrap();

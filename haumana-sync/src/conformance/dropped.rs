@@ -1,4 +1,4 @@
-//! Laws of calls that are dropped: a web server does so whenever a client hangs up.
+//! Laws of calls that are dropped. A web server drops a call when a client disconnects.
 
 use super::cases::case;
 use super::races::batch_by;
@@ -10,12 +10,12 @@ use crate::id::{Key, KindNumber, UserId};
 use crate::store::{After, Batch, CommitId, ErrorKind, Head};
 use crate::time::UnixMillis;
 
-/// How often each number of polls is tried: where a call waits differs from time to time.
+/// How often each number of polls is tried, since a call waits at different steps each time.
 const ROUNDS: u128 = 3;
-/// LIMIT: a call that is not done after as many polls is waited for no longer.
+/// LIMIT: how many polls a call gets before the test stops waiting for it.
 const POLLS: usize = 2_000;
 
-/// However far a commit came, the identical call again settles it, and the batch is whole.
+/// However far a commit got, the identical call completes it, and the batch is whole.
 pub async fn a_dropped_commit_is_settled_by_the_identical_call(store: &dyn Store) {
     for round in 0..ROUNDS {
         let mut author = begin(store, round).await;
@@ -36,7 +36,8 @@ pub async fn a_dropped_commit_is_settled_by_the_identical_call(store: &dyn Store
     }
 }
 
-/// However far a commit came, another commit on the same head succeeds, or the dropped one is in.
+/// However far a commit got, either another commit on the same head succeeds, or the dropped one
+/// was done.
 pub async fn a_dropped_commit_is_in_or_leaves_no_trace(store: &dyn Store) {
     for round in 0..ROUNDS {
         let mut author = begin(store, 100 + round).await;
@@ -62,7 +63,7 @@ pub async fn a_dropped_commit_is_in_or_leaves_no_trace(store: &dyn Store) {
     }
 }
 
-/// Calls that read are dropped at every point, and then everything goes on.
+/// Calls that read are dropped at every step. Afterwards all other calls work.
 pub async fn dropped_calls_block_nobody_and_change_nothing(store: &dyn Store) {
     let author = begin(store, 200).await;
     let before = everything(store, author.user(), &keys()).await;
@@ -81,7 +82,7 @@ pub async fn dropped_calls_block_nobody_and_change_nothing(store: &dyn Store) {
     }
 }
 
-/// A purge or an erasure that was dropped is finished by the same call, and blocks nobody.
+/// A purge or an erasure that was dropped is finished by the same call, and blocks no other call.
 pub async fn a_dropped_purge_or_erasure_is_finished_by_the_same_call(store: &dyn Store) {
     for (call, at) in ["purge", "erase"].into_iter().zip(300..) {
         let mut author = begin(store, at).await;
@@ -107,7 +108,7 @@ pub async fn a_dropped_purge_or_erasure_is_finished_by_the_same_call(store: &dyn
 
 const READS: [&str; 6] = ["head", "read", "index", "changes", "history", "history_of"];
 
-/// Makes one call and throws its answer away, for callers who drop it anyway.
+/// Makes one call and discards its answer, for callers that drop the call.
 async fn make_call(store: &dyn Store, user: &UserId, call: &str) {
     let done = match call {
         "head" => store.head(user).await.map(drop),
@@ -126,7 +127,7 @@ fn keys() -> Vec<Key> {
     pieces(0..12)
 }
 
-/// Begins the stream of a user of its own, with records and history.
+/// Begins the change feed of a separate user, with records and history.
 async fn begin(store: &dyn Store, number: u128) -> Author<'_> {
     let mut author = Author::new(store, &format!("kai {number}"));
     let records = keys().into_iter().map(|key| record(key, 1, "first")).collect();
@@ -134,7 +135,7 @@ async fn begin(store: &dyn Store, number: u128) -> Author<'_> {
     author
 }
 
-/// Rewrites records, adds one of its own and history.
+/// Rewrites records, adds one record, and adds history.
 fn large_step(head: Option<&Head>, number: u128) -> Batch {
     let version = 2 + u32::try_from(number).unwrap();
     let mut records: Vec<_> =
@@ -164,13 +165,13 @@ async fn drop_commit(author: &Author<'_>, batch: &Batch, polls: usize) -> bool {
     }
 }
 
-/// Repeats a call until its outcome is known, which must be that it is in.
+/// Repeats a call until its outcome is known. The commit must be done.
 async fn settle(store: &dyn Store, user: &UserId, head: Option<&Head>, batch: &Batch) {
     let is_in = try_commit(store, user, head, batch).await;
     assert!(is_in, "the identical call again succeeds, whether the dropped one was done or not");
 }
 
-/// Repeats a call until it succeeds or conflicts; whether it succeeded.
+/// Repeats a call until it succeeds or conflicts. Returns whether it succeeded.
 async fn try_commit(store: &dyn Store, user: &UserId, head: Option<&Head>, batch: &Batch) -> bool {
     for _ in 0..10_000 {
         match store.commit(user, head, batch).await.map_err(|error| error.kind()) {
@@ -183,7 +184,7 @@ async fn try_commit(store: &dyn Store, user: &UserId, head: Option<&Head>, batch
     panic!("a call that was dropped must not block the next one");
 }
 
-/// Another user, and this one's readers, go on at once.
+/// Calls of another user, and this user's reads, work at once.
 async fn others_are_not_blocked(store: &dyn Store, number: u128) {
     let noe = user("noe");
     for _ in 0..2 {
@@ -194,7 +195,7 @@ async fn others_are_not_blocked(store: &dyn Store, number: u128) {
     }
 }
 
-/// The batch is what the store tells about its records, its history and its head.
+/// The store has the records, the history and the head of the batch.
 async fn is_whole(store: &dyn Store, author: &Author<'_>, batch: &Batch) {
     let Everything { head, stream, index, history } =
         everything(store, author.user(), &keys()).await;
@@ -213,7 +214,7 @@ async fn is_whole(store: &dyn Store, author: &Author<'_>, batch: &Batch) {
     }
 }
 
-/// Nothing of a batch that is not in can be seen.
+/// Nothing of a batch that was not written can be seen.
 async fn leaves_no_trace(store: &dyn Store, author: &Author<'_>, batch: &Batch) {
     let own = batch.records.iter().map(|record| record.key).find(|key| piece(999) < *key).unwrap();
     let found = store.read(author.user(), &[own]).await.unwrap();

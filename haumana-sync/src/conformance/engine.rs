@@ -1,4 +1,4 @@
-//! Laws of an engine on the store: its calls are dropped and throttled, and nothing is lost.
+//! Laws of an engine on the store: its calls are dropped and throttled, and no edit is lost.
 
 use super::cases::case;
 use super::chance::{SeededRandom, SetClock};
@@ -14,14 +14,14 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// 2026-11-23T00:00:00Z, as good a day as any.
+/// 2026-11-23T00:00:00Z, an arbitrary day.
 const DAY: UnixMillis = UnixMillis(1_795_392_000_000);
-/// LIMIT: a call that is not done after as many polls is waited for no longer.
+/// LIMIT: how many polls a call gets before the test stops waiting for it.
 const POLLS: usize = 4_000;
-/// LIMIT: the bytes of a reply.
+/// LIMIT: the bytes of one reply.
 const REPLY_BYTES: usize = 1 << 20;
 
-/// A sync that is dropped at any point, and sent again, leaves the account exact.
+/// A sync that is dropped at any step, and sent again, leaves the account correct.
 pub async fn a_sync_dropped_at_any_point_and_sent_again_loses_nothing(store: Arc<dyn Store>) {
     let engine = engine(store.clone());
     let kai = user("kai");
@@ -34,7 +34,7 @@ pub async fn a_sync_dropped_at_any_point_and_sent_again_loses_nothing(store: Arc
         let dropped = poll_times(engine.sync(&kai, &request, REPLY_BYTES), polls).await;
         let is_done = dropped.is_some();
         if let Some(reply) = dropped {
-            // Its answer is lost, as if the client had hung up at the very end.
+            // Its answer is lost, as if the client had disconnected at the very end.
             reply.unwrap();
         }
 
@@ -47,7 +47,7 @@ pub async fn a_sync_dropped_at_any_point_and_sent_again_loses_nothing(store: Arc
     }
 }
 
-/// An erasure that is dropped at any point is finished by the same call, and a new life begins.
+/// An erasure that is dropped at any step is finished by the same call. Then a new epoch begins.
 pub async fn an_erasure_dropped_at_any_point_is_finished_by_the_same_call(store: Arc<dyn Store>) {
     let engine = engine(store.clone());
     let kai = user("kai");
@@ -72,8 +72,8 @@ pub async fn an_erasure_dropped_at_any_point_is_finished_by_the_same_call(store:
     }
 }
 
-/// A call that the store throttles fails as one to be sent again, without any change, and then
-/// succeeds. The engine does not repeat it by itself.
+/// If the store throttles a call, the engine fails with an error that asks for a repeat, and
+/// nothing has changed. The repeat succeeds. The engine does not repeat the call itself.
 pub async fn the_engine_hands_throttling_to_its_caller(store: Arc<dyn Store>) {
     let kai = user("kai");
     let mut device = Device::new("a-phone");
@@ -135,7 +135,7 @@ fn engine(store: Arc<dyn Store>) -> Engine {
     Engine::of(schema(), store, clock, Arc::new(SeededRandom::new(7)), config)
 }
 
-/// The head's digest is that of the records, and they are those that the device holds.
+/// The head's digest is that of the records, and the device holds the same records.
 async fn check(store: &dyn Store, user: &UserId, device: &Device) {
     let head = store.head(user).await.unwrap().unwrap();
     let stream = follow(store, user, After::Start, 100).await;

@@ -1,6 +1,6 @@
 //! Laws of [`Store::erase`].
 //!
-//! That nothing is left in a store's files is a test of each backend that has files.
+//! If a backend has files, its own tests check that nothing is left in them.
 
 use super::sample::{
     Author, Everything, KINDS, answered, entry, everything, piece, record, tombstone, user,
@@ -9,7 +9,7 @@ use crate::Store;
 use crate::id::{Key, RecordId};
 use crate::store::{Epoch, Head};
 
-/// Records, tombstones, index and history are gone; the head is as it was.
+/// Records, tombstones, index and history are gone. The head is unchanged.
 pub async fn erasing_leaves_the_head_and_nothing_else(store: &dyn Store) {
     let head = write(store, "kai").await;
 
@@ -36,7 +36,7 @@ pub async fn erasing_touches_only_its_user(store: &dyn Store) {
     assert_eq!(before, everything(store, &user("noe"), &keys()).await);
 }
 
-/// Who does not know whether it was done does it again.
+/// If the outcome of an erasure is unknown, it is repeated.
 pub async fn erasing_again_changes_nothing(store: &dyn Store) {
     let head = write(store, "kai").await;
 
@@ -47,14 +47,14 @@ pub async fn erasing_again_changes_nothing(store: &dyn Store) {
     }
 }
 
-/// Erasing where there is nothing is no error and makes no head.
+/// Erasing a user without data is no error, and makes no head.
 pub async fn erasing_a_user_without_commits_does_nothing(store: &dyn Store) {
     answered("an erasure", store.erase(&user("kai")).await);
 
     assert_eq!(only(None), everything(store, &user("kai"), &keys()).await);
 }
 
-/// The stream goes on behind the head that stayed, and nothing from before comes back.
+/// The change feed continues after the head that stayed, and nothing old comes back.
 pub async fn an_erased_user_starts_again(store: &dyn Store) {
     let head = write(store, "kai").await;
     answered("an erasure", store.erase(&user("kai")).await);
@@ -83,7 +83,7 @@ async fn write(store: &dyn Store, name: &str) -> Head {
     author.head.unwrap()
 }
 
-/// Nothing but a head.
+/// Only a head.
 fn only(head: Option<Head>) -> Everything {
     Everything { head, stream: vec![], index: vec![vec![]; KINDS.len()], history: vec![] }
 }

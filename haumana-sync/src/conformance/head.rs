@@ -64,7 +64,7 @@ pub async fn the_head_is_exactly_what_the_last_commit_wrote(store: &dyn Store) {
     }
 }
 
-/// A head that is read after a commit was acknowledged is that commit's.
+/// A head that is read after a commit was acknowledged is the head of that commit.
 pub async fn the_head_is_fresh(store: &dyn Store) {
     let mut author = Author::new(store, "kai");
 

@@ -7,7 +7,7 @@ use crate::id::{Key, RecordId};
 use crate::store::{HistoryEntry, HistoryKey, Version};
 use crate::time::UnixMillis;
 
-/// Answers stand in the order of the keys; what was never written is `None`.
+/// Answers are in the order of the keys. An entry that was never written is `None`.
 pub async fn history_is_read_in_the_order_of_the_keys(store: &dyn Store) {
     let mut author = Author::new(store, "kai");
     let entries = vec![
@@ -31,7 +31,7 @@ pub async fn history_is_read_in_the_order_of_the_keys(store: &dyn Store) {
     );
 }
 
-/// Content and meta of history come back as those of records do.
+/// Content and meta of history come back byte for byte, as those of records do.
 pub async fn history_comes_back_byte_for_byte(store: &dyn Store) {
     let mut author = Author::new(store, "kai");
     let mut entries = Vec::new();
@@ -91,7 +91,7 @@ pub async fn history_of_a_record_is_paged_by_whole_versions(store: &dyn Store) {
     assert_eq!(vec![(256, 0), (255, 1)], places(&page), "version 2 does not fit whole");
 }
 
-/// A version with more sides than the limit is the only one that is split.
+/// Only a version with more sides than the limit is split.
 pub async fn history_of_a_version_beyond_the_limit_is_cut(store: &dyn Store) {
     write_history(store).await;
 
@@ -105,7 +105,7 @@ pub async fn history_of_a_version_beyond_the_limit_is_cut(store: &dyn Store) {
     }
 }
 
-/// Neighbours by id and by kind stay out.
+/// Neighbours by id and by kind are not listed.
 pub async fn history_of_a_record_holds_no_other_records(store: &dyn Store) {
     write_history(store).await;
     let neighbours = [piece(0), piece(2), Key::session(RecordId::from_bits(1)), piece(3)];

@@ -5,10 +5,10 @@ use crate::Store;
 use crate::id::{Key, KindNumber, RecordId};
 use crate::store::{Envelope, IndexEntry};
 
-/// Records come once each, by id, and other kinds stay out.
+/// Each record is listed once, ordered by id. Records of other kinds are not listed.
 pub async fn the_index_lists_each_record_of_a_kind_once_by_id(store: &dyn Store) {
     let mut author = Author::new(store, "kai");
-    // Ids whose order differs between numbers, signed numbers and text.
+    // The order of these ids differs between unsigned numbers, signed numbers and text.
     let ids = [u128::MAX, 1 << 127, 10, 9, 0, 255, 256].map(RecordId::from_bits);
     author.put(ids.map(|id| record(Key::piece(id), 1, "piece")).to_vec()).await;
     author.put(ids[..3].iter().map(|id| record(Key::session(*id), 1, "session")).collect()).await;
@@ -26,7 +26,7 @@ pub async fn the_index_lists_each_record_of_a_kind_once_by_id(store: &dyn Store)
     );
 }
 
-/// The index has no page size that a caller could notice.
+/// The index has no page size that a caller could see.
 pub async fn the_index_is_complete_beyond_any_page(store: &dyn Store) {
     let mut author = Author::new(store, "kai");
     let keys = pieces(0..2_500);
@@ -57,7 +57,7 @@ pub async fn the_index_tells_of_each_record_what_its_envelope_says(store: &dyn S
     assert_eq!(told.collect::<Vec<_>>(), listed);
 }
 
-/// An index that is read after a commit was acknowledged has it.
+/// An index that is read after a commit was acknowledged includes that commit.
 pub async fn the_index_is_fresh(store: &dyn Store) {
     let mut author = Author::new(store, "kai");
 
@@ -70,7 +70,7 @@ pub async fn the_index_is_fresh(store: &dyn Store) {
     }
 }
 
-/// Whatever a store keeps to tell it quickly follows each change: new records, edits, deletes, and
+/// What a store keeps to answer quickly follows each change: new records, edits, deletes, and
 /// records that come back.
 pub async fn what_is_live_is_what_the_index_and_the_records_say(store: &dyn Store) {
     let mut author = Author::new(store, "kai");
@@ -94,7 +94,7 @@ pub async fn what_is_live_is_what_the_index_and_the_records_say(store: &dyn Stor
         author.put_many(round).await;
         author.put(vec![record(piece(1), 1, "of another kind")]).await;
 
-        // Twice: what the first reader leaves for the next one is as true.
+        // Twice, because the first read may leave something for the next one.
         live_is_exact(store).await;
         live_is_exact(store).await;
     }

@@ -6,7 +6,7 @@ use crate::Store;
 use crate::store::{ErrorKind, Operate, SCHEMA_BYTES};
 use crate::time::UnixMillis;
 
-/// What is kept is read again, and the last counts, however long it is.
+/// The kept text is read unchanged, and the last one counts, however long it is.
 pub async fn a_kept_schema_comes_back_byte_for_byte(_store: &dyn Store, all: &dyn Operate) {
     let longest = "\"\\\r\n{h\u{14d}".repeat(SCHEMA_BYTES / 8);
     assert_eq!(None, all.kept_schema().await.unwrap(), "nothing was kept");
@@ -22,7 +22,8 @@ pub async fn a_kept_schema_comes_back_byte_for_byte(_store: &dyn Store, all: &dy
     }
 }
 
-/// Whoever does not know what is kept changes nothing, one after the other and at once.
+/// A caller that does not know the kept text changes nothing, one after the other and at the same
+/// time.
 pub async fn of_two_that_keep_a_schema_one_is_refused(_store: &dyn Store, all: &dyn Operate) {
     all.keep_schema(None, "one").await.unwrap();
     for expected in [None, Some("other"), Some("on")] {
@@ -42,7 +43,7 @@ pub async fn of_two_that_keep_a_schema_one_is_refused(_store: &dyn Store, all: &
     assert_eq!(Some(winner), kept.as_deref());
 }
 
-/// Whoever does not know whether it was done does it again.
+/// If the outcome is unknown, the call is repeated.
 pub async fn the_same_schema_kept_again_changes_nothing(_store: &dyn Store, all: &dyn Operate) {
     for (expected, next) in [(None, "one"), (Some("one"), "two")] {
         for _ in 0..2 {
@@ -53,7 +54,7 @@ pub async fn the_same_schema_kept_again_changes_nothing(_store: &dyn Store, all:
     }
 }
 
-/// It is no user's, and users have nothing of it.
+/// The kept schema belongs to no user, and users' data does not include it.
 pub async fn a_kept_schema_is_apart_from_users(store: &dyn Store, all: &dyn Operate) {
     let (kai, keys) = (user("kai"), [piece(1)]);
     let mut author = Author::new(store, "kai");

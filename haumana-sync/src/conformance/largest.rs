@@ -1,4 +1,4 @@
-//! Laws of the largest batch that a store takes.
+//! Laws of the largest batch that a store accepts.
 
 use super::races::{follow_until, read_until};
 use super::sample::{Author, Task, entry, follow, next_batch, piece, record, together, user};
@@ -6,7 +6,7 @@ use crate::Store;
 use crate::id::Key;
 use crate::store::{After, Batch, Head, Revision};
 
-/// A commit of as many items as the store takes is seen whole or not at all.
+/// A commit of as many items as the store accepts is seen as a whole or not at all.
 pub async fn the_largest_commit_is_atomic_for_readers(store: &dyn Store) {
     let kai = user("kai");
     let most = store.batch_limits().items;
@@ -37,7 +37,7 @@ pub async fn the_largest_commit_is_atomic_for_readers(store: &dyn Store) {
     together([writer, follower].into_iter().chain(readers).collect()).await;
 }
 
-/// As many items as there may be: half of them are the same in each commit, and one is history.
+/// As many items as allowed. Half of them are the same in each commit, and one is history.
 fn largest(head: Option<&Head>, most: usize, version: u32) -> Batch {
     let shared = (most / 2) as u128;
     let own = u128::from(version) << 64;

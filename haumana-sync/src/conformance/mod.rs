@@ -12,15 +12,15 @@
 //! ```
 //!
 //! The expression may also make a guard that derefs to the store, such as a temporary directory
-//! with the store in it. A law panics where the store breaks its promise; the failure names the law,
-//! the case, and what was wanted. A law that does not end is broken, too.
+//! with the store in it. A law panics if the store breaks its promise. The failure names the law,
+//! the case, and what was expected. A law that does not end is broken, too.
 //!
 //! [`guide`] leads from an empty crate to a store that keeps every law.
 //!
-//! What the laws write is in [`sample`], for tests of a backend's own; [`SetClock`] and
-//! [`SeededRandom`] are what an engine in tests needs.
+//! [`sample`] has the data that the laws write, for a backend's own tests. [`SetClock`] and
+//! [`SeededRandom`] are the clock and the random bits of an engine in tests.
 
-// A law that cannot go on has found what it looks for: a store that breaks its promise.
+// A law panics if the store breaks its promise.
 #![allow(clippy::unwrap_used)]
 
 mod between;
@@ -79,7 +79,7 @@ pub use threads::*;
 pub use users::*;
 pub use watched::*;
 
-// Its samples are compiled by `examples/store`, which has what they need.
+// `examples/store` compiles its samples, because it has their dependencies.
 #[cfg_attr(not(doctest), doc = include_str!("../../docs/write-a-store.md"))]
 #[cfg_attr(doctest, doc = "How to write a store.")]
 pub mod guide {}
@@ -88,12 +88,13 @@ pub mod guide {}
 ///
 /// - `conformance_tests!(open())` takes an expression that makes an empty store, or a guard that
 ///   derefs to one.
-/// - `conformance_tests!(shared open_two())` takes one that makes a pair of handles on the same
-///   empty storage.
-/// - `conformance_tests!(opening empty_place(), open)` takes one that makes a place where nothing
-///   was ever stored, and an async closure that takes a reference to it and opens a handle.
+/// - `conformance_tests!(shared open_two())` takes an expression that makes a pair of handles on
+///   the same empty storage.
+/// - `conformance_tests!(opening empty_place(), open)` takes an expression that makes a place where
+///   nothing was ever stored, and an async closure. The closure takes a reference to the place and
+///   opens a handle.
 ///
-/// Expressions may await. What they make is used on several threads: stores, guards and places are
+/// Expressions may await. Their values are used on several threads: stores, guards and places are
 /// `Send`, `Sync` and `'static`. See [`conformance`](crate::conformance).
 #[macro_export]
 macro_rules! conformance_tests {
@@ -204,8 +205,8 @@ macro_rules! conformance_tests {
     };
 }
 
-/// Makes one test per law of [`Operate`](crate::store::Operate) for what the expression makes: an
-/// empty store that is one, or a guard that derefs to it.
+/// Makes one test per law of [`Operate`](crate::store::Operate). The expression makes an empty
+/// store that implements it, or a guard that derefs to one.
 #[macro_export]
 macro_rules! operate_tests {
     (@one $open:expr; $($law:ident)*) => { $(
@@ -263,10 +264,11 @@ macro_rules! operate_tests {
     };
 }
 
-/// Whatever a test opens, as what an operator has; found through `Deref` as well.
+/// A value that a test opened, as [`Operate`](crate::store::Operate). It is found through `Deref`,
+/// too.
 #[doc(hidden)]
 pub trait AsOperate {
-    /// Returns it.
+    /// Returns the store.
     fn as_operate(&self) -> &dyn crate::store::Operate;
 }
 
@@ -276,7 +278,7 @@ impl<S: crate::store::Operate> AsOperate for S {
     }
 }
 
-/// The list of laws, which is here and nowhere else, handed to another macro.
+/// The list of laws, passed to another macro. It exists only here.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __laws {
@@ -383,11 +385,11 @@ macro_rules! __laws {
             many_writers_lose_nothing
             a_follower_skips_nothing_while_writers_commit
             readers_see_all_of_a_commit_or_nothing
-            // Reads between whose steps somebody commits.
+            // Reads during which somebody commits.
             a_page_has_all_records_up_to_its_head_whoever_commits_meanwhile
             each_record_is_read_whole_whoever_commits_meanwhile
             a_head_is_one_commits_whoever_commits_meanwhile
-            // Calls that are dropped.
+            // Dropped calls.
             a_dropped_commit_is_settled_by_the_identical_call
             a_dropped_commit_is_in_or_leaves_no_trace
             dropped_calls_block_nobody_and_change_nothing

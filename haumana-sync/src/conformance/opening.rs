@@ -4,7 +4,7 @@ use super::races::{check_nothing_is_lost, write};
 use super::sample::{Author, everything, piece, record, together, user};
 use crate::Store;
 
-/// Whoever comes first makes what storage needs; all work together from then on.
+/// The first handle makes what the storage needs. Then all handles work together.
 pub async fn handles_that_open_empty_storage_at_once_work_together(stores: &[&dyn Store]) {
     assert!(2 <= stores.len(), "the law needs several handles");
     for (store, number) in stores.iter().zip(0..) {

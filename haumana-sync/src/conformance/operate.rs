@@ -6,12 +6,12 @@ use crate::id::{Key, UserId};
 use crate::store::{Epoch, Head, HeadState, HistoryEntry, Operate, Swept};
 use crate::time::UnixMillis;
 
-/// How often everybody commits while a sweep goes on.
+/// How often each user commits during a sweep.
 const ROUNDS: u32 = 10;
 
 const NAMES: [&str; 4] = ["kai", "noe", "lono", "pua"];
 
-/// Followed to its end, a sweep leaves each user what a purge would have left.
+/// A sweep that is followed to its end leaves each user what a purge would have left.
 pub async fn a_sweep_deletes_what_purges_of_all_users_would(store: &dyn Store, all: &dyn Operate) {
     for name in NAMES {
         write_history(store, name).await;
@@ -29,7 +29,7 @@ pub async fn a_sweep_deletes_what_purges_of_all_users_would(store: &dyn Store, a
     }
 }
 
-/// However little one call may delete, all calls together delete all.
+/// Even if one call may delete little, all calls together delete everything that is due.
 pub async fn a_sweep_of_any_size_is_bounded_and_complete(store: &dyn Store, all: &dyn Operate) {
     for limit in [1, 2, 3, 7] {
         for name in NAMES {
@@ -45,7 +45,7 @@ pub async fn a_sweep_of_any_size_is_bounded_and_complete(store: &dyn Store, all:
     }
 }
 
-/// What was there when a sweep began is gone at its end, and what is not due stays.
+/// What was there when a sweep began is gone at its end. What is not due stays.
 pub async fn a_sweep_is_complete_while_others_commit(store: &dyn Store, all: &dyn Operate) {
     for name in NAMES {
         write_history(store, name).await;
@@ -60,7 +60,8 @@ pub async fn a_sweep_is_complete_while_others_commit(store: &dyn Store, all: &dy
             break;
         }
         place = next;
-        // A store may look at every entry, so whoever never stops committing is always ahead of it.
+        // A store may look at every entry. So a user who never stops committing would always be
+        // ahead of it.
         if round == ROUNDS {
             continue;
         }
@@ -80,7 +81,7 @@ pub async fn a_sweep_is_complete_while_others_commit(store: &dyn Store, all: &dy
     }
 }
 
-/// Sweeping where nothing is due is no error and deletes nothing.
+/// Sweeping with nothing due is no error, and deletes nothing.
 pub async fn a_sweep_of_nothing_comes_to_its_end(store: &dyn Store, all: &dyn Operate) {
     assert_eq!(0, sweep_all(all, i64::MAX, 10).await);
     write_history(store, "kai").await;
@@ -91,7 +92,7 @@ pub async fn a_sweep_of_nothing_comes_to_its_end(store: &dyn Store, all: &dyn Op
     assert_eq!(before, of_all(store).await);
 }
 
-/// A restore that brings an erased account back is undone by the journal.
+/// If a restore brings back an erased account, the journal undoes that.
 pub async fn an_erased_account_that_is_back_is_emptied(store: &dyn Store, all: &dyn Operate) {
     let kai = user("kai");
     let old = write_history(store, "kai").await;
@@ -110,7 +111,8 @@ pub async fn an_erased_account_that_is_back_is_emptied(store: &dyn Store, all: &
     assert_eq!(vec![kai], all.erasing(10).await.unwrap());
 }
 
-/// A device may hold a version that the backup does not know yet: it is below the head's largest.
+/// A device may hold a version that the backup does not know. The head's largest version is above
+/// it.
 pub async fn an_account_that_is_back_is_erased_with_its_largest_version(
     store: &dyn Store,
     all: &dyn Operate,
@@ -128,7 +130,8 @@ pub async fn an_account_that_is_back_is_erased_with_its_largest_version(
     assert_eq!(0, all.replay_erasures().await.unwrap(), "again finds nothing");
 }
 
-/// An erasure of a small account does not lower what an earlier one has noted, in another life too.
+/// The erasure of a small account does not lower the version that an earlier erasure noted, in
+/// another life, too.
 pub async fn the_journal_knows_how_far_the_versions_of_a_user_went(
     store: &dyn Store,
     _all: &dyn Operate,
@@ -152,7 +155,7 @@ pub async fn the_journal_knows_how_far_the_versions_of_a_user_went(
     assert_eq!(None, store.erased_floor(&noe).await.unwrap(), "users are apart");
 }
 
-/// What somebody began after an erasure is another life.
+/// An account that was begun anew after an erasure is another life.
 pub async fn an_account_that_was_begun_anew_stays(store: &dyn Store, all: &dyn Operate) {
     let old = write_history(store, "kai").await;
     store.erase(&user("kai")).await.unwrap();
@@ -179,7 +182,7 @@ pub async fn replaying_touches_only_who_was_erased(store: &dyn Store, all: &dyn 
     assert_eq!(before, everything(store, &user("noe"), &keys()).await);
 }
 
-/// Who does not know whether it was done does it again.
+/// If the outcome is unknown, the call is repeated.
 pub async fn replaying_again_finds_nothing(store: &dyn Store, all: &dyn Operate) {
     let old = write_history(store, "kai").await;
     store.erase(&user("kai")).await.unwrap();
@@ -192,7 +195,7 @@ pub async fn replaying_again_finds_nothing(store: &dyn Store, all: &dyn Operate)
     assert_eq!(before, of_all(store).await);
 }
 
-/// Erasures that broke off half-way are found, and those that are finished are not.
+/// Erasures that were interrupted are listed. Finished ones are not.
 pub async fn erasures_that_are_not_finished_are_listed(store: &dyn Store, all: &dyn Operate) {
     for name in NAMES {
         let head = write_history(store, name).await;
@@ -209,10 +212,10 @@ pub async fn erasures_that_are_not_finished_are_listed(store: &dyn Store, all: &
     assert_eq!(2, some.len(), "at most as many as were asked for");
 }
 
-/// Whoever has a head is listed once, however few one call returns.
+/// Each user with a head is listed once, however few users one call returns.
 pub async fn everybody_with_a_head_is_listed_once(store: &dyn Store, all: &dyn Operate) {
     assert_eq!(Vec::<UserId>::new(), users_of(all, 10).await, "nobody is there");
-    // Who only reads is nobody, and who has erased everything still has a head.
+    // A user who only reads is not listed. A user who has erased everything still has a head.
     store.head(&user("malia")).await.unwrap();
     for name in NAMES {
         write_history(store, name).await;
@@ -233,7 +236,7 @@ pub async fn everybody_with_a_head_is_listed_once(store: &dyn Store, all: &dyn O
     }
 }
 
-/// Users who come while a list is followed do not make it miss, or repeat, those who were there.
+/// Users who are added while a list is followed do not make it miss or repeat others.
 pub async fn a_list_of_users_is_complete_while_others_come(store: &dyn Store, all: &dyn Operate) {
     for name in NAMES {
         write_history(store, name).await;
@@ -263,7 +266,8 @@ pub async fn a_list_of_users_is_complete_while_others_come(store: &dyn Store, al
     }
 }
 
-/// The whole history of a user is listed, of records that are not there too, and nobody else's.
+/// The whole history of a user is listed, including that of records that are gone, and nobody
+/// else's.
 pub async fn the_whole_history_of_a_user_is_listed_once(store: &dyn Store, all: &dyn Operate) {
     write_history(store, "kai").await;
     let nothing = history_of_user(all, "noe", 10).await;
@@ -327,7 +331,7 @@ fn entries() -> Vec<HistoryEntry> {
     ]
 }
 
-/// Writes records with history of five times; returns the head.
+/// Writes records, with history of five different times. Returns the head.
 async fn write_history(store: &dyn Store, name: &str) -> Head {
     let mut author = Author::new(store, name);
     let records = vec![record(piece(1), 4, "now"), tombstone(piece(2), 3)];
@@ -335,7 +339,7 @@ async fn write_history(store: &dyn Store, name: &str) -> Head {
     author.head.unwrap()
 }
 
-/// Does to an account what a restore does: it is as it was, in the epoch that it was in.
+/// Does to an account what a restore does: it gets its earlier state and epoch.
 async fn bring_back(store: &dyn Store, name: &str, epoch: Epoch) -> Head {
     let mut author = Author::new(store, name);
     let head = store.head(&user(name)).await.unwrap();
@@ -346,7 +350,7 @@ async fn bring_back(store: &dyn Store, name: &str, epoch: Epoch) -> Head {
     author.head.unwrap()
 }
 
-/// Commits nothing but a head, with what the given one says.
+/// Commits only a head, with the contents of the given one.
 async fn commit_head(store: &dyn Store, name: &str, head: Head) {
     let before = store.head(&user(name)).await.unwrap();
     let mut batch = super::sample::next_batch(before.as_ref(), Vec::new(), Vec::new());

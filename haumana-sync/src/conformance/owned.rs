@@ -42,7 +42,7 @@ pub fn laws() -> Vec<Law> {
     laws
 }
 
-/// A store together with whatever was opened with it.
+/// A store, with the guard that was opened with it.
 #[doc(hidden)]
 pub struct Owned<T> {
     opened: T,
@@ -50,12 +50,12 @@ pub struct Owned<T> {
 }
 
 impl<T> Owned<T> {
-    /// Keeps what was opened.
+    /// Keeps the opened value.
     pub fn new(opened: T, store: fn(&T) -> &dyn Store) -> Self {
         Self { opened, store }
     }
 
-    /// Returns what was opened.
+    /// Returns the opened value.
     pub fn opened(&self) -> &T {
         &self.opened
     }

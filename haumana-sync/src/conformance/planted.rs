@@ -1,4 +1,4 @@
-//! An account with everything in it, and faults that are planted into what is stored of it.
+//! An account that uses everything, and faults that are planted into its stored data.
 //!
 //! [`Engine::verify`] has to find each of them, in every store.
 
@@ -24,7 +24,7 @@ pub const PLANTED_AT: UnixMillis = UnixMillis(1_795_392_000_000);
 const REPLY_BYTES: usize = 32 << 20;
 const KIND: KindNumber = KindNumber::new(9);
 
-/// The records of the account: edited several times, deleted, and edited by two at once.
+/// The records of the account: edited several times, deleted, and edited by two devices at once.
 const EDITED: u32 = 1;
 const DELETED: u32 = 2;
 const CONTESTED: u32 = 3;
@@ -48,7 +48,7 @@ pub fn planted_engine(store: Arc<dyn Store>, seed: u64) -> Engine {
     Engine::of(planted_schema(), store, clock, random, EngineConfig::new(Generation(0)))
 }
 
-/// Makes the account of `user` in an empty store, by the calls of clients from a time on.
+/// Makes the account of `user` in an empty store, by calls of clients from a given time on.
 pub async fn plant_account(store: Arc<dyn Store>, user: &UserId, from: UnixMillis) {
     let clock = Arc::new(SetClock::at(from));
     let random = Arc::new(SeededRandom::new(5));
@@ -58,7 +58,7 @@ pub async fn plant_account(store: Arc<dyn Store>, user: &UserId, from: UnixMilli
         clock.pass_ms(60_000);
         let mut one = json!({"kind": "song", "id": id(number).to_string(), "base": base});
         one.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-        // Of the contested record the tablet tells an edit that is older than the phone's.
+        // The tablet's edit of the contested record is older than the phone's.
         let is_late = device == "tablet" && number == CONTESTED;
         let edited_at = clock.now().plus_ms(if is_late { -90_000 } else { 0 });
         one["editedAt"] = json!(edited_at.to_string());
@@ -97,7 +97,7 @@ fn key(number: u32) -> Key {
     Key { kind: KIND, id: id(number) }
 }
 
-/// All that is stored of an account.
+/// All stored data of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredAccount {
     /// Its head.
@@ -109,7 +109,7 @@ pub struct StoredAccount {
 }
 
 impl StoredAccount {
-    /// Reads it.
+    /// Reads it from a store.
     pub async fn read(store: &dyn Store, all: &dyn Operate, user: &UserId) -> Self {
         let page = store.changes(user, After::Start, 10_000).await.unwrap();
         assert!(!page.more, "the account is small");
@@ -117,7 +117,7 @@ impl StoredAccount {
         Self { head: page.head.unwrap(), records: page.records, history }
     }
 
-    /// Writes it into an empty store, commit by commit, as it is.
+    /// Writes it into an empty store, commit by commit, unchanged.
     pub async fn write(&self, store: &dyn Store, user: &UserId) {
         let mut by_revision: BTreeMap<u64, Vec<Envelope>> = BTreeMap::new();
         for record in &self.records {
@@ -163,14 +163,14 @@ impl StoredAccount {
     }
 }
 
-/// An account that is whole, as it is stored in memory.
+/// A sound account, as it is stored in memory.
 async fn whole_account(name: &UserId) -> StoredAccount {
     let store = Arc::new(MemoryStore::new());
     plant_account(store.clone(), name, PLANTED_AT).await;
     StoredAccount::read(&*store, &*store, name).await
 }
 
-/// What is whole has no fault, neither where clients have made it nor where it was copied to.
+/// A sound account has no fault, neither where clients made it nor where it was copied to.
 pub async fn an_account_that_is_written_as_it_was_is_whole(
     store: Arc<dyn Store>,
     all: &dyn Operate,
@@ -193,7 +193,7 @@ pub async fn an_account_that_is_written_as_it_was_is_whole(
     assert_eq!((None, Vec::new()), (nobody.head, nobody.findings));
 }
 
-/// Each fault is found, and a repair mends what follows from the rest, and leaves the rest.
+/// Each fault is found. A repair corrects what follows from the rest, and leaves the others.
 pub async fn each_planted_fault_is_found_and_mended_if_it_can_be(
     store: Arc<dyn Store>,
     all: &dyn Operate,
@@ -217,9 +217,9 @@ pub async fn each_planted_fault_is_found_and_mended_if_it_can_be(
     }
 }
 
-/// Records that earlier schemas have written are as they were written, under each schema that may
-/// follow: with fields that are newer than they, without fields that they have, in another order and
-/// with other defaults. What a hand has changed in them is found all the same.
+/// Records that earlier schemas have written count as unchanged under each schema that may follow:
+/// with newer fields, without some of their fields, in another order, and with other defaults. A
+/// change by hand in them is still found.
 pub async fn a_change_of_the_schema_is_no_change_by_hand(store: Arc<dyn Store>, all: &dyn Operate) {
     let kai = user("kai");
     let engines: Vec<Engine> = schemas_in_a_row()
@@ -274,7 +274,7 @@ pub async fn a_change_of_the_schema_is_no_change_by_hand(store: Arc<dyn Store>, 
     }
 }
 
-/// Three schemas of which each may follow each.
+/// Three schemas, each of which may follow each other.
 fn schemas_in_a_row() -> [Schema; 3] {
     let title = || Field::new(1, "title", FieldType::text(200)).mandatory();
     let lyrics = || Field::new(2, "lyrics", FieldType::lines(10_000));
@@ -296,21 +296,21 @@ fn schemas_in_a_row() -> [Schema; 3] {
     })
 }
 
-/// Changes the JSON object that a text is.
+/// Changes the JSON object in a text.
 fn changed(text: &mut String, change: impl FnOnce(&mut Value)) {
     let mut value = if text.is_empty() { json!({}) } else { serde_json::from_str(text).unwrap() };
     change(&mut value);
     *text = value.to_string();
 }
 
-/// A fault that is planted into what is stored.
+/// A fault that is planted into the stored data.
 #[derive(Clone, Copy, Debug)]
 pub struct Planted {
-    /// What is done.
+    /// What is done to the data.
     pub name: &'static str,
-    /// What must be found, among others that follow from it.
+    /// The fault that must be found, among others that follow from it.
     pub fault: Fault,
-    /// Does it.
+    /// Plants the fault.
     pub plant: fn(&mut StoredAccount),
 }
 

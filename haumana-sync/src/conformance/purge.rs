@@ -6,7 +6,7 @@ use super::sample::{
 use crate::Store;
 use crate::time::UnixMillis;
 
-/// What was superseded at the given time stays; records, stream and head stay as they are.
+/// What was superseded at the given time stays. Records, change feed and head are unchanged.
 pub async fn purging_deletes_older_history_and_nothing_else(store: &dyn Store) {
     let kai = user("kai");
     let keys = write(store, "kai").await;
@@ -37,7 +37,7 @@ pub async fn purging_touches_only_its_user(store: &dyn Store) {
     assert_eq!(before, everything(store, &user("noe"), &keys).await);
 }
 
-/// Purging where there is nothing is no error and makes nothing.
+/// Purging a user without data is no error, and makes nothing.
 pub async fn purging_a_user_without_commits_does_nothing(store: &dyn Store) {
     answered("a purge", store.purge(&user("kai"), UnixMillis(i64::MAX)).await);
 
@@ -50,7 +50,7 @@ pub async fn purging_a_user_without_commits_does_nothing(store: &dyn Store) {
     assert_eq!(nothing, everything(store, &user("kai"), &[piece(1)]).await);
 }
 
-/// Writes records with history of five times and returns their keys.
+/// Writes records, with history of five different times. Returns their keys.
 async fn write(store: &dyn Store, name: &str) -> [crate::id::Key; 2] {
     let (one, two) = (piece(1), piece(2));
     let records = vec![record(one, 4, "now"), tombstone(two, 3)];

@@ -13,7 +13,7 @@ const WRITERS: u128 = 16;
 /// How many commits each writer makes.
 const ROUNDS: u128 = 4;
 
-/// Of all who saw one head, one goes on and the others are told.
+/// Of all commits on one head, one succeeds and the others conflict.
 pub async fn of_many_commits_on_one_head_exactly_one_succeeds(store: &dyn Store) {
     let kai = user("kai");
     let mut head: Option<Head> = None;
@@ -36,7 +36,7 @@ pub async fn of_many_commits_on_one_head_exactly_one_succeeds(store: &dyn Store)
     assert_eq!(ROUNDS + 1, stream.len() as u128, "the losers' records are nowhere");
 }
 
-/// Writers that read again and try again all get in, and nobody overwrites anybody.
+/// Writers that read again and try again all succeed, and no commit is overwritten.
 pub async fn many_writers_lose_nothing(store: &dyn Store) {
     let kai = user("kai");
 
@@ -45,7 +45,7 @@ pub async fn many_writers_lose_nothing(store: &dyn Store) {
     check_nothing_is_lost(store, &kai, WRITERS).await;
 }
 
-/// Followers with pages of any size meet every record while it is being written.
+/// Followers with pages of any size meet every record while records are being written.
 pub async fn a_follower_skips_nothing_while_writers_commit(store: &dyn Store) {
     let kai = user("kai");
     let mut tasks: Vec<Task<'_, ()>> = Vec::new();
@@ -64,7 +64,7 @@ pub async fn a_follower_skips_nothing_while_writers_commit(store: &dyn Store) {
     together(tasks).await;
 }
 
-/// A reader never meets a head without its records, nor records without their head.
+/// A reader never sees a head without its records, nor records without their head.
 pub async fn readers_see_all_of_a_commit_or_nothing(store: &dyn Store) {
     let kai = user("kai");
     let keys = pieces(0..8);
@@ -106,7 +106,7 @@ pub(super) async fn read_until(store: &dyn Store, user: &UserId, keys: &[Key], l
     }
 }
 
-/// Pages on from place to place until the revision is reached, and returns what it met.
+/// Reads pages from place to place until the revision is reached. Returns what it met.
 pub(super) async fn follow_until(
     store: &dyn Store,
     user: &UserId,
@@ -121,7 +121,7 @@ pub(super) async fn follow_until(
         let head = page.head.as_ref().map_or(Revision(0), |head| head.revision);
         for record in &page.records {
             let at = (record.revision, Some(record.key));
-            // A place without a record lies behind all records of its revision.
+            // A place without a record is behind all records of its revision.
             let is_behind = match place.within {
                 Some(_) => (place.revision, place.within) < at,
                 None => place.revision < record.revision,
@@ -130,7 +130,8 @@ pub(super) async fn follow_until(
             assert!(record.revision <= head, "nothing beyond the page's head is delivered");
         }
         seen.extend(page.records.iter().map(|record| record.key));
-        // As the engine does, so that a record that is missing below the head is missed for ever.
+        // This continues as the engine does. So a record that is missing below the head is missed
+        // for ever.
         place = next_place(&page).unwrap_or(place);
         if !page.more && last <= head {
             return seen;
@@ -161,7 +162,7 @@ pub(super) async fn check_nothing_is_lost(store: &dyn Store, user: &UserId, writ
     assert_eq!(Some(head.revision), revision, "the shared record is the last commit's");
 }
 
-/// Commits with the answer that this was in, or that another was first.
+/// Commits once. Returns whether it was done; `false` means that another commit was first.
 pub(super) async fn commit_once(
     store: &dyn Store,
     user: &UserId,

@@ -7,7 +7,7 @@ use crate::id::{Key, RecordId};
 use crate::store::{Envelope, Version};
 use crate::time::UnixMillis;
 
-/// Answers stand in the order of the keys, also where a key is asked for twice.
+/// Answers are in the order of the keys, also if a key occurs twice.
 pub async fn records_are_read_in_the_order_of_the_keys(store: &dyn Store) {
     let mut author = Author::new(store, "kai");
     let records = (1..=4).map(|n| record(piece(n), 1, &format!("piece {n}"))).collect();
@@ -21,7 +21,7 @@ pub async fn records_are_read_in_the_order_of_the_keys(store: &dyn Store) {
     assert_eq!(due, found, "each key has its answer, in order, also one that is asked for twice");
 }
 
-/// What was never written is `None`, and no keys have no answers.
+/// A record that was never written is `None`. No keys give no answers.
 pub async fn records_that_do_not_exist_are_read_as_none(store: &dyn Store) {
     let kai = user("kai");
     let before = answered("a read of records", store.read(&kai, &[piece(1)]).await);
@@ -49,7 +49,7 @@ pub async fn a_read_is_fresh(store: &dyn Store) {
     }
 }
 
-/// Content and meta come back byte for byte, whatever text and numbers are in them.
+/// Content and meta come back byte for byte, with any text and numbers.
 pub async fn records_come_back_byte_for_byte(store: &dyn Store) {
     let mut author = Author::new(store, "kai");
     let mut keys = Vec::new();
@@ -73,7 +73,7 @@ pub async fn records_come_back_byte_for_byte(store: &dyn Store) {
     }
 }
 
-/// JSON objects that a store might be tempted to tidy up.
+/// JSON objects that a store might reformat.
 pub(super) fn exact_objects() -> Vec<String> {
     let long = "He mele no ka lāhui.\\n".repeat(8_000);
     let texts = [
@@ -135,7 +135,7 @@ pub async fn one_id_names_a_record_of_each_kind(store: &dyn Store) {
     assert_eq!(stored, found.into_iter().flatten().collect::<Vec<_>>());
 }
 
-/// One read may ask for more than any single request of the storage behind can answer.
+/// One read may ask for more records than one request to the storage can return.
 pub async fn thousands_of_records_are_read_at_once(store: &dyn Store) {
     let mut author = Author::new(store, "kai");
     let mut keys = pieces(0..2_500);

@@ -1,4 +1,4 @@
-//! What the laws write, and how they look at what there is; for tests of backends, too.
+//! The data that the laws write, and how they look at a store. It is for tests of backends, too.
 //!
 //! A test of a backend makes users, records and batches with these functions, commits them with an
 //! [`Author`], and compares [`everything`] before and after.
@@ -21,7 +21,7 @@ pub fn user(name: &str) -> UserId {
     UserId::verified_by_caller(name).unwrap()
 }
 
-/// Returns a schema with one kind, of what a [`Device`](super::Device) pushes.
+/// Returns a schema with one kind, for the pushes of a [`Device`](super::Device).
 pub fn schema() -> Schema {
     let text = |number, name| Field::new(number, name, FieldType::text(200)).required("");
     let lines = Field::new(3, "lyrics", FieldType::lines(limits::LONG_TEXT_BYTES)).required("");
@@ -61,13 +61,13 @@ pub fn record(key: Key, version: Version, title: &str) -> Envelope {
     }
 }
 
-/// Returns what is left of a deleted record.
+/// Returns the tombstone of a deleted record.
 pub fn tombstone(key: Key, version: Version) -> Envelope {
     let live = record(key, version, "");
     Envelope { deleted: true, hash: Digest::from_bits(0), content: "{}".to_owned(), ..live }
 }
 
-/// Returns a history entry of the time `at_ms`.
+/// Returns a history entry that was superseded at `at_ms`.
 pub fn entry(key: Key, version: Version, side: u32, at_ms: i64) -> HistoryEntry {
     HistoryEntry {
         key: HistoryKey { key, version, side },
@@ -77,7 +77,7 @@ pub fn entry(key: Key, version: Version, side: u32, at_ms: i64) -> HistoryEntry 
     }
 }
 
-/// Returns the batch that follows `expected`, stamped as it or 1,000 if it is the first.
+/// Returns the batch that follows `expected`. It has the same stamp, or 1,000 if it is the first.
 pub fn next_batch(
     expected: Option<&Head>,
     records: Vec<Envelope>,
@@ -87,7 +87,7 @@ pub fn next_batch(
     stamped_batch(expected, stamp, records, history)
 }
 
-/// Returns the batch that follows `expected`, with a stamp of its own.
+/// Returns the batch that follows `expected`, with the given stamp.
 pub fn stamped_batch(
     expected: Option<&Head>,
     stamp: Stamp,
@@ -142,7 +142,7 @@ pub struct Author<'a> {
 }
 
 impl<'a> Author<'a> {
-    /// Begins a stream for a user of that name.
+    /// Begins the change feed of a user with that name.
     pub fn new(store: &'a dyn Store, name: &str) -> Self {
         Self { store, user: user(name), head: None }
     }
@@ -152,7 +152,7 @@ impl<'a> Author<'a> {
         self.store
     }
 
-    /// Returns the user whose stream it writes.
+    /// Returns the user whose change feed it writes.
     pub fn user(&self) -> &UserId {
         &self.user
     }
@@ -162,7 +162,7 @@ impl<'a> Author<'a> {
         self.put_with_history(records, Vec::new()).await
     }
 
-    /// Commits records with a stamp of their own.
+    /// Commits records with the given stamp.
     pub async fn put_stamped(&mut self, stamp: i64, records: Vec<Envelope>) -> Vec<Envelope> {
         let batch = stamped_batch(self.head.as_ref(), Stamp(stamp), records, Vec::new());
         self.commit(batch).await
@@ -188,7 +188,7 @@ impl<'a> Author<'a> {
         batch.records
     }
 
-    /// Commits as many records as are given, in as few commits as the store allows.
+    /// Commits all the given records, in as few commits as the store allows.
     pub async fn put_many(&mut self, records: Vec<Envelope>) {
         let most = self.store.batch_limits().items;
         for chunk in records.chunks(most) {
@@ -197,10 +197,10 @@ impl<'a> Author<'a> {
     }
 }
 
-/// All that a store tells about one user.
+/// All that a store returns about one user.
 ///
-/// Two equal values mean that no call of a store can tell the two states apart, as far as those
-/// keys go.
+/// If two values are equal, no call of a store distinguishes the two states, as far as those keys
+/// go.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Everything {
     /// The head.
@@ -213,7 +213,7 @@ pub struct Everything {
     pub history: Vec<HistoryEntry>,
 }
 
-/// Kinds of record that laws write: those of the library, and the first and last of an app's own.
+/// Kinds of record that laws write: those of the library, and the first and last number for apps.
 pub const KINDS: [KindNumber; 5] = [
     KindNumber::PIECE,
     KindNumber::SESSION,
@@ -256,7 +256,7 @@ pub async fn follow(
             return found;
         };
         if let (After::Place(asked), Some(first)) = (after, page.records.first()) {
-            // Without this, a store that repeats a page would be followed for ever.
+            // Without this check, a store that repeats a page would be followed for ever.
             let at = (first.revision, Some(first.key));
             assert!((asked.revision, asked.within) < at, "a page begins behind its place");
         }
@@ -269,8 +269,8 @@ pub async fn follow(
     }
 }
 
-/// Returns where the engine goes on behind a page: behind its last record if more follow, else
-/// behind the whole revision of its head. `None` if the user has no head.
+/// Returns where the engine continues behind a page: behind its last record if more follow,
+/// otherwise behind the whole revision of its head. `None` if the user has no head.
 pub fn next_place(page: &Page) -> Option<Place> {
     if page.more {
         return end_of(page);
@@ -284,11 +284,10 @@ pub fn end_of(page: &Page) -> Option<Place> {
     Some(Place { revision: last.revision, within: Some(last.key) })
 }
 
-/// Commits what `make` makes of the head and the number of the try, until it is in.
+/// Commits the batch that `make` makes from the head and the number of the try, until it succeeds.
 ///
-/// Does what the docs of [`ErrorKind`] tell callers to do.
-///
-/// Use it for a writer that races with others.
+/// On errors it does what the docs of [`ErrorKind`] say. Use it for a writer that races with
+/// others.
 pub async fn commit_until_in(
     store: &dyn Store,
     user: &UserId,
@@ -311,7 +310,8 @@ pub async fn commit_until_in(
     panic!("a commit must get in when all others have finished");
 }
 
-/// Returns what a call answered; else the law ends with what was wanted and what the store said.
+/// Returns the answer of a call. If the call failed, the law ends with what was expected and the
+/// error.
 #[track_caller]
 pub(super) fn answered<T>(what: &str, answer: crate::store::Result<T>) -> T {
     answer.unwrap_or_else(|error| panic!("{what} was wanted, and the store failed: {error:?}"))
@@ -331,8 +331,8 @@ pub fn task<'a, T>(future: impl Future<Output = T> + 'a) -> Task<'a, T> {
     Box::pin(future)
 }
 
-/// Polls a future at most `polls` times, each time that it asks for it, then drops it; `None` if it
-/// was not done by then.
+/// Polls a future at most `polls` times, each time after it wakes up, then drops it. Returns `None`
+/// if it was not done by then.
 pub async fn poll_times<T>(future: impl Future<Output = T>, polls: usize) -> Option<T> {
     let mut future = std::pin::pin!(future);
     let mut left = polls;
@@ -350,7 +350,7 @@ pub async fn poll_times<T>(future: impl Future<Output = T>, polls: usize) -> Opt
     .await
 }
 
-/// Polls a future `polls` times, then lets it rest until `meanwhile` is done, then finishes it.
+/// Polls a future `polls` times, then pauses it until `meanwhile` is done, then finishes it.
 ///
 /// Returns its result, and whether it was done before `meanwhile` began.
 pub async fn interrupted<T>(
@@ -369,8 +369,8 @@ pub async fn interrupted<T>(
 
 /// Runs futures side by side and returns their results in order.
 ///
-/// The laws that use it borrow the store, so they cannot spawn. Stores that work on threads or beyond
-/// sockets run there at the same time; those that never yield meet on the threads of other laws.
+/// The laws that use it borrow the store, so they cannot spawn. Stores that work on threads or over
+/// sockets run there at the same time. Stores that never yield are tested by the laws on threads.
 pub async fn together<T>(mut tasks: Vec<Task<'_, T>>) -> Vec<T> {
     let mut results: Vec<Option<T>> = tasks.iter().map(|_| None).collect();
     std::future::poll_fn(|context| {

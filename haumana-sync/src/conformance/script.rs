@@ -1,4 +1,4 @@
-//! The law that a store answers as the model does, on random scripts.
+//! The law that a store answers random scripts as the model does.
 
 use super::chance::SeededRandom;
 use super::sample::{entry, everything, piece, record, stamped_batch, tombstone, user};
@@ -9,7 +9,7 @@ use crate::store::{
 };
 use crate::time::UnixMillis;
 
-/// How many scripts are run; each has a user pair of its own.
+/// How many scripts are run. Each has its own pair of users.
 const SCRIPTS: u64 = 12;
 /// How many calls one script makes.
 const STEPS: u32 = 80;
@@ -21,12 +21,12 @@ pub async fn the_same_script_gets_the_same_answers_as_the_model(store: &dyn Stor
     }
 }
 
-/// Runs the script of `seed` on the model and on `stores`, which must answer alike. The seeds of
-/// one store must differ: each has users of its own.
+/// Runs the script of `seed` on the model and on `stores`. All must give the same answers. Each
+/// script on one store needs another seed, since the seed names its users.
 ///
 /// # Panics
 ///
-/// Where an answer differs from the model's, with the seed, the step and the call.
+/// If an answer differs from the model's. The message has the seed, the step and the call.
 pub async fn run_script(stores: &[&dyn Store], seed: u64, steps: u32) {
     let model = MemoryStore::new();
     let mut script = Script::new(seed);
@@ -50,7 +50,7 @@ pub async fn run_script(stores: &[&dyn Store], seed: u64, steps: u32) {
     }
 }
 
-/// One call; the first number is the user's.
+/// One call. The first number is the user.
 #[derive(Debug)]
 enum Call {
     Commit(usize, Box<(Option<Head>, Batch)>),
@@ -65,14 +65,14 @@ struct Script {
     random: SeededRandom,
     users: [UserId; 2],
     keys: Vec<Key>,
-    /// The heads that each user ever had, the current one last; a commit may expect any.
+    /// All heads that each user had, the current one last. A commit may expect any of them.
     heads: [Vec<Option<Head>>; 2],
     asked: usize,
 }
 
 impl Script {
     fn new(seed: u64) -> Self {
-        // A narrow domain: few keys meet again and again, which is where stores go wrong.
+        // A narrow domain: a few keys are used again and again, and that is where stores go wrong.
         let id = RecordId::from_bits;
         let ids = [id(1), id(1 << 127)];
         let sessions = ids.map(Key::session);
@@ -105,7 +105,7 @@ impl Script {
     fn next_commit(&mut self, who: usize, step: u32) -> Call {
         let heads = &self.heads[who];
         let last = heads.len() - 1;
-        // One commit in four expects a head of the past.
+        // One commit in four expects an earlier head.
         let at = if self.random.below(4) == 0 { self.random.below(last + 1) } else { last };
         let expected = heads[at].clone();
         let mut records: Vec<Envelope> = Vec::new();
@@ -141,7 +141,7 @@ impl Script {
         }
     }
 
-    /// Makes the call and returns the answer as text, so that answers of any type compare.
+    /// Makes the call. Returns the answer as text, so that answers of any type can be compared.
     async fn answer(&self, store: &dyn Store, call: &Call) -> String {
         let user = |who: &usize| &self.users[*who];
         match call {
@@ -152,7 +152,7 @@ impl Script {
             }
             Call::Read(who, keys) => format!("{:?}", store.read(user(who), keys).await.unwrap()),
             Call::Changes(who, after, limit) => {
-                // Pages may be cut at different places; what they add up to may not differ.
+                // Pages may be cut at different places. All pages together must not differ.
                 let found = super::sample::follow(store, user(who), *after, *limit).await;
                 format!("{found:?}")
             }
@@ -165,7 +165,7 @@ impl Script {
         }
     }
 
-    /// Keeps the head of the user who was asked, if it is a new one.
+    /// Remembers the user's head, if it is a new one.
     async fn remember(&mut self, model: &MemoryStore) {
         let head = model.head(&self.users[self.asked]).await.unwrap();
         let heads = &mut self.heads[self.asked];

@@ -1,4 +1,4 @@
-//! Laws for two handles on one storage, as two processes have them.
+//! Laws for two handles on one storage, such as two processes have.
 
 use super::races::{batch_by, check_nothing_is_lost, commit_once, write};
 use super::sample::{Author, Task, answered, everything, piece, record, together, user};
@@ -8,7 +8,7 @@ use crate::store::After;
 /// How many races are run.
 const RACES: u128 = 20;
 
-/// Whatever one handle has acknowledged, the other delivers.
+/// The other handle delivers all that one handle has acknowledged.
 pub async fn what_one_handle_commits_the_other_reads(one: &dyn Store, other: &dyn Store) {
     let kai = user("kai");
     let mut author = Author::new(one, "kai");
@@ -26,7 +26,7 @@ pub async fn what_one_handle_commits_the_other_reads(one: &dyn Store, other: &dy
     assert_eq!(seen, everything(other, &kai, &[piece(1)]).await);
 }
 
-/// The head is compared where the data is, not where the handle is.
+/// The head is compared in the storage, not in the handle.
 pub async fn of_two_handles_on_one_head_at_most_one_commits(one: &dyn Store, other: &dyn Store) {
     let kai = user("kai");
 
@@ -48,7 +48,7 @@ pub async fn of_two_handles_on_one_head_at_most_one_commits(one: &dyn Store, oth
     );
 }
 
-/// Writers on both handles all get in.
+/// Writers on both handles all succeed.
 pub async fn writers_on_two_handles_lose_nothing(one: &dyn Store, other: &dyn Store) {
     let kai = user("kai");
     let writers = (0..8).map(|writer| {

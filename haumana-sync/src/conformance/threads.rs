@@ -1,5 +1,5 @@
-//! Laws for callers on threads of their own: they meet inside calls that never yield, as those of
-//! a store on files do.
+//! Laws for callers on several threads. They meet inside calls that never yield, such as those of a
+//! store on files.
 
 use super::cases::case;
 use super::races::batch_by;
@@ -20,7 +20,7 @@ pub(super) const THREADS: u128 = 4;
 const RACES: u128 = 24;
 /// How many commits each thread makes.
 const ROUNDS: u128 = 25;
-/// LIMIT: how often is deleted beside one writer.
+/// LIMIT: how often history is deleted beside one writer.
 const DELETIONS: u32 = 12;
 
 /// What one thread does. The future is made and polled there, so it need not be `Send`.
@@ -31,15 +31,14 @@ pub(super) fn job<T>(future: impl Future<Output = T> + Send + 'static) -> Job<T>
     Box::new(|| Box::pin(future))
 }
 
-/// Runs each of the futures that are made on a thread of its own, all at once, and returns their
-/// results in order.
+/// Runs each of the futures on its own thread, all at once. Returns their results in order.
 ///
-/// What they spawn, and their sockets and timers, belong to the runtime that awaits this: a
-/// connection that one thread has opened serves the others, too, and is there when it has ended.
+/// Their spawned tasks, sockets and timers belong to the runtime that awaits this. So a connection
+/// that one thread has opened also serves the others, and stays after the thread has ended.
 ///
 /// # Panics
 ///
-/// If one of them does, with its text, after all have ended; and outside a tokio runtime.
+/// If one of them panics, with its message, after all have ended; and outside a tokio runtime.
 #[doc(hidden)]
 pub async fn on_threads<T, F>(makes: Vec<impl FnOnce() -> F + Send + 'static>) -> Vec<T>
 where
@@ -71,17 +70,17 @@ where
     results
 }
 
-/// The head is compared where it is written, also if no call yields in between.
+/// The head is compared where it is written, even if no call yields in between.
 pub async fn of_commits_on_threads_on_one_head_exactly_one_succeeds(store: Arc<dyn Store>) {
     race_on_one_head(&[store]).await;
 }
 
-/// Whatever was acknowledged on any thread is there in the end.
+/// All that was acknowledged on any thread is there in the end.
 pub async fn writers_on_threads_lose_nothing(store: Arc<dyn Store>) {
     race_freely(&[store]).await;
 }
 
-/// Two handles compare where the data is, also if no call yields in between.
+/// Two handles compare the head in the storage, even if no call yields in between.
 pub async fn of_commits_on_threads_of_two_handles_on_one_head_exactly_one_succeeds(
     one: Arc<dyn Store>,
     other: Arc<dyn Store>,
@@ -89,7 +88,7 @@ pub async fn of_commits_on_threads_of_two_handles_on_one_head_exactly_one_succee
     race_on_one_head(&[one, other]).await;
 }
 
-/// Whatever was acknowledged on any thread of either handle is there in the end.
+/// All that was acknowledged on any thread of either handle is there in the end.
 pub async fn writers_on_threads_of_two_handles_lose_nothing(
     one: Arc<dyn Store>,
     other: Arc<dyn Store>,
@@ -97,7 +96,7 @@ pub async fn writers_on_threads_of_two_handles_lose_nothing(
     race_freely(&[one, other]).await;
 }
 
-/// Handles that were opened on threads at the same time work together, also on threads.
+/// Handles that were opened on several threads at the same time work together, on threads, too.
 pub async fn handles_that_open_empty_storage_on_threads_at_once_work_together(
     stores: Vec<Arc<dyn Store>>,
 ) {
@@ -106,7 +105,7 @@ pub async fn handles_that_open_empty_storage_on_threads_at_once_work_together(
     race_on_one_head(&stores).await;
 }
 
-/// Each account goes on as if it were alone.
+/// Each account works as if it were alone.
 pub async fn accounts_on_threads_do_not_disturb_each_other(store: Arc<dyn Store>) {
     let jobs = (0..THREADS).map(|thread| {
         let store = Arc::clone(&store);
@@ -137,7 +136,7 @@ pub async fn accounts_on_threads_do_not_disturb_each_other(store: Arc<dyn Store>
     }
 }
 
-/// The writer has ended, whether it is done or has panicked.
+/// The writer has ended: it is done, or it has panicked.
 struct Over(Arc<AtomicBool>);
 
 impl Drop for Over {
@@ -146,7 +145,7 @@ impl Drop for Over {
     }
 }
 
-/// Who purges beside a writer undoes no commit.
+/// A purge beside a writer undoes no commit.
 pub async fn a_purge_beside_commits_on_threads_moves_no_head(store: Arc<dyn Store>) {
     for round in 0..8_u128 {
         let name = format!("kai {round}");
@@ -176,7 +175,7 @@ pub async fn a_purge_beside_commits_on_threads_moves_no_head(store: Arc<dyn Stor
         });
         let (owned, of_other) = (kai.clone(), Arc::clone(&store));
         let deleting = job(async move {
-            // Beside each of the commits; a store that is slow at it does so once at least.
+            // Beside each of the commits. A store that deletes slowly does so at least once.
             for _ in 0..DELETIONS {
                 purge(&*of_other, &owned).await;
                 if seen_over.load(Ordering::SeqCst) {
@@ -203,7 +202,7 @@ async fn purge(store: &dyn Store, user: &UserId) {
     }
 }
 
-/// All threads commit on the head that all of them saw: on none, and on one that is there.
+/// All threads commit on one head that all of them saw: first on no head, then on an existing one.
 async fn race_on_one_head(stores: &[Arc<dyn Store>]) {
     for race in 0..RACES {
         let kai = user(&format!("kai {}", race / 2));
@@ -296,7 +295,7 @@ fn sorted(mut keys: Vec<Key>) -> Vec<Key> {
     keys
 }
 
-/// Whether the commit is in. Its first record is nobody else's.
+/// Whether the commit was done. No other commit writes its first record.
 pub(super) async fn commit(
     store: &dyn Store,
     user: &UserId,
@@ -308,7 +307,7 @@ pub(super) async fn commit(
         match store.commit(user, expected, batch).await {
             Ok(()) => return true,
             Err(error) if error.kind() == ErrorKind::Conflict && is_open => {
-                // It may have been in before another commit followed.
+                // It may have been done before another commit followed.
                 let own = &batch.records[0];
                 let found = answered("a record", store.read(user, &[own.key]).await);
                 return found[0].as_ref() == Some(own);

@@ -1,4 +1,4 @@
-//! Laws that hold users apart.
+//! Laws that keep users apart.
 
 use super::sample::{Author, answered, entry, everything, next_batch, piece, record, user};
 use crate::Store;
@@ -23,7 +23,7 @@ pub async fn users_with_the_same_keys_are_apart(store: &dyn Store) {
     );
 }
 
-/// Ids are compared byte for byte, and none of their characters means anything.
+/// Ids are compared byte for byte, and no character has a special meaning.
 pub async fn users_whose_ids_look_alike_are_apart(store: &dyn Store) {
     let names = [
         "kai",
@@ -63,7 +63,7 @@ pub async fn users_whose_ids_look_alike_are_apart(store: &dyn Store) {
     }
 }
 
-/// Streams of two users do not know of each other, whatever their heads.
+/// The change feeds of two users do not depend on each other, whatever their heads.
 pub async fn a_commit_of_one_user_does_not_conflict_with_anothers(store: &dyn Store) {
     let mut kai = Author::new(store, "kai");
     let mut noe = Author::new(store, "noe");

@@ -10,21 +10,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use tokio::task::yield_now;
 
-/// How many commits are made at least, and at most.
+/// The least and the greatest number of commits.
 const COMMITS: std::ops::Range<u64> = 40..200;
-/// How often each reader looks while they are made, unless the most were made before.
+/// How often each reader looks meanwhile, unless the greatest number of commits is reached before.
 const LOOKS: u32 = 30;
 /// The records that each commit rewrites.
 const SHARED: std::ops::Range<u128> = 0..8;
 
-/// What readers and the writer know of each other.
+/// What readers and the writer share.
 #[derive(Default)]
 struct Watch {
     is_over: AtomicBool,
     looks: [AtomicU32; 4],
 }
 
-/// The writer has ended, whether it is done or has panicked.
+/// The writer has ended: it is done, or it has panicked.
 struct Over(Arc<Watch>);
 
 impl Drop for Over {
@@ -33,7 +33,7 @@ impl Drop for Over {
     }
 }
 
-/// A reader has ended: the writer waits for it no longer.
+/// A reader has ended: the writer does not wait for it any more.
 struct Looked(Arc<Watch>, usize);
 
 impl Drop for Looked {
@@ -42,7 +42,7 @@ impl Drop for Looked {
     }
 }
 
-/// Heads, records, pages, the index and history, each read on a thread of its own.
+/// Heads, records, pages, the index and history are read, each on its own thread.
 pub async fn readers_on_threads_see_all_of_a_commit_or_nothing(store: Arc<dyn Store>) {
     let kai = user("kai");
     let first = batch(None);
@@ -119,7 +119,7 @@ async fn read_records(store: &dyn Store, user: &UserId, before: Revision) {
     }
 }
 
-/// One who pages on from head to head, as the engine does.
+/// A reader that reads pages from head to head, as the engine does.
 struct Follower {
     place: Place,
     own: BTreeSet<Key>,
@@ -186,7 +186,7 @@ fn shared(key: Key, revision: Revision) -> crate::store::Envelope {
     record(key, version(revision), &format!("revision {}", revision.0))
 }
 
-/// Rewrites the records that all commits share, and adds one, and history.
+/// Rewrites the records that all commits share, adds one, and adds history.
 fn batch(head: Option<&Head>) -> Batch {
     let revision = Revision(1 + head.map_or(0, |head| head.revision.0));
     let mut records = vec![record(own_key(revision.0), 1, "own")];
