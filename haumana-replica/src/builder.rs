@@ -45,7 +45,7 @@ pub struct ReplicaBuilder {
 }
 
 impl Replica {
-    /// Begins to open the replica of `schema`'s records that `storage` holds.
+    /// Begins to open the replica on `storage`, for records of `schema`.
     pub fn builder(storage: impl Storage, schema: Schema) -> ReplicaBuilder {
         ReplicaBuilder {
             storage: Box::new(storage),
@@ -59,16 +59,16 @@ impl Replica {
 }
 
 impl ReplicaBuilder {
-    /// Sets the clock; without it, it is the machine's.
+    /// Sets the clock. The default is the machine's.
     ///
-    /// Tests set it. Edit times come from it, and the server takes one that is ahead of its own
-    /// clock for now.
+    /// Tests set it. Edit times come from it. If it is ahead of the server's clock, the server uses
+    /// its own time.
     #[must_use]
     pub fn clock(self, clock: Arc<dyn Clock>) -> Self {
         Self { clock, ..self }
     }
 
-    /// Sets where ids come from; without it, the machine's randomness.
+    /// Sets the source of ids. The default is the machine's randomness.
     ///
     /// Tests seed it. Ids of records and of the device must never repeat between installations.
     #[must_use]
@@ -76,13 +76,13 @@ impl ReplicaBuilder {
         Self { random, ..self }
     }
 
-    /// Sets the sizes of requests; without it, they are [`ReplicaConfig::usual`].
+    /// Sets the sizes of requests. The default is [`ReplicaConfig::usual`].
     #[must_use]
     pub fn config(self, config: ReplicaConfig) -> Self {
         Self { config, ..self }
     }
 
-    /// Signs an account in; without it, [`Replica::sign_in`] does.
+    /// Signs an account in. Otherwise call [`Replica::sign_in`] later.
     ///
     /// Without an account every call about records fails with
     /// [`NoAccount`](crate::ErrorKind::NoAccount).
@@ -92,17 +92,17 @@ impl ReplicaBuilder {
     }
 
     /// Opens the replica. New storage gets a random device id, and so does storage that was copied
-    /// or put back.
+    /// or restored.
     ///
-    /// The schema is kept beside the records. Records of a kind that it has and the last one had not
-    /// are there, if a server has sent them before.
+    /// The schema is kept beside the records. If it has a kind that the last schema did not have,
+    /// records that a server has sent before can be read now.
     ///
-    /// Opening reads little: it does not look at the records, unless a new schema has an index that
+    /// Opening reads little: it does not read the records, unless a new schema has an index that
     /// they need.
     ///
     /// # Errors
     ///
-    /// [`Schema`](crate::ErrorKind::Schema) if it does not succeed the schema of before;
+    /// [`Schema`](crate::ErrorKind::Schema) if it does not succeed the last schema;
     /// [`Storage`](crate::ErrorKind::Storage).
     pub async fn open(self) -> Result<Replica> {
         let Self { mut storage, schema, clock, random, config, account } = self;
@@ -126,7 +126,7 @@ impl ReplicaBuilder {
     }
 }
 
-/// Takes the schema in place of the one of before.
+/// Replaces the last schema by this one.
 async fn declare(storage: &mut dyn Storage, schema: Schema) -> Result<Kinds> {
     let before = storage.declared().await?;
     let Opened { kinds, moves, reindexed } = Kinds::open(schema, &before)?;
@@ -134,7 +134,7 @@ async fn declare(storage: &mut dyn Storage, schema: Schema) -> Result<Kinds> {
     if now == before {
         return Ok(kinds);
     }
-    // The schema is remembered last: if this ends in between, it is all done again.
+    // The schema is stored last: if this ends in between, all of it is done again.
     if !moves.is_empty() {
         let moved = crate::kinds::Declared { schema: before.schema.clone(), ..now.clone() };
         storage.declare(&moved, &moves).await?;
@@ -144,7 +144,7 @@ async fn declare(storage: &mut dyn Storage, schema: Schema) -> Result<Kinds> {
     Ok(kinds)
 }
 
-/// Makes the index entries of all records of kinds anew.
+/// Makes new index entries of all records of some kinds.
 async fn reindex(storage: &mut dyn Storage, kinds: &Kinds, of: &[KindNumber]) -> Result<()> {
     if of.is_empty() {
         return Ok(());

@@ -1,7 +1,7 @@
-//! What its user does to a record: makes it, edits it, deletes it.
+//! A user's actions on a record: create, edit, delete.
 //!
-//! These are functions of a [`Local`] alone. An app calls [`Replica`](crate::Replica), which reads
-//! and writes the storage around them.
+//! These are functions of a [`Local`] alone. [`Replica`](crate::Replica) reads and writes the
+//! storage around them; apps call it.
 
 use crate::content::{
     Content, base_text, builds_on_earlier, check, has_parts, is_counter, is_mark_of_making,
@@ -20,12 +20,12 @@ use haumana_sync::time::UnixMillis;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How many changes of one field go before the newest.
+/// LIMIT: how many earlier changes of one field are kept.
 const EARLIER: usize = 8;
 
 /// Why an edit cannot be made.
 ///
-/// [`Replica`](crate::Replica) hands both on as an [`Error`](crate::Error).
+/// [`Replica`](crate::Replica) returns both as an [`Error`](crate::Error).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EditError {
@@ -44,11 +44,11 @@ impl From<Flaw> for EditError {
 impl Local {
     /// Makes a new record.
     ///
-    /// A field that says when the record was made gets `now`, if none is given.
+    /// A field for the creation time gets `now`, unless a value is given.
     ///
     /// # Errors
     ///
-    /// [`EditError::Invalid`] if the fields make none.
+    /// [`EditError::Invalid`] if the fields do not make a record.
     pub fn create(
         key: Key,
         kind: &Arc<Kind>,
@@ -61,14 +61,14 @@ impl Local {
         fields.extend(times.iter().map(|name| ((*name).to_owned(), Value::Text(now.to_string()))));
         fields.retain(|_, value| !value.is_null());
         if !has_groups(kind) && !kind.fields().iter().any(is_mark_of_making) {
-            // Nothing else tells the push that makes the record from later ones: it says all.
+            // Only the fields show that this push makes the record, so it sets all of them.
             let is_said = |field: &&Field| !field.default_at(now).is_null();
             for field in kind.fields().iter().filter(is_said) {
                 let name = field.name().to_owned();
                 fields.entry(name).or_insert_with(|| field.default_at(now));
             }
         }
-        // A record that says nothing is made by what it is without it.
+        // A record without fields is made by setting its first field to the default.
         if let (true, Some(first)) = (fields.is_empty(), kind.fields().first()) {
             fields.insert(first.name().to_owned(), first.default_at(now));
         }
@@ -82,14 +82,14 @@ impl Local {
         local.content(kind).is_some().then_some(local).ok_or_else(|| flaw().into())
     }
 
-    /// Sets fields; every one that is named counts as touched, also if it keeps its value.
+    /// Sets fields. Each named field counts as touched, even if it keeps its value.
     ///
-    /// The time of the edit is `now`, or a millisecond after the last edit of the record if the
-    /// clock was set back.
+    /// The time of the edit is `now`. If the clock was set back, it is a millisecond after the last
+    /// edit of the record.
     ///
     /// # Errors
     ///
-    /// [`EditError`]; nothing has changed then.
+    /// [`EditError`]. Then nothing has changed.
     pub fn edit(
         &mut self,
         kind: &Arc<Kind>,
@@ -145,13 +145,14 @@ impl Local {
         Ok(())
     }
 
-    /// Whether the user of a touched field sees what the server has of it: a short one hides it.
+    /// Whether the user of a touched field sees the server's value of it. A touched short field
+    /// hides it.
     fn has_seen(&self, agreed: Option<&Content>, name: &str, touch: &Touch) -> bool {
         let merged = agreed.and_then(|agreed| self.merged(agreed, name, touch));
         merged.is_some_and(|merged| merged.is_clean)
     }
 
-    /// The version that the user sees. A delete is hidden as long as edits are pending.
+    /// The version that the user sees. A delete on the server is hidden while edits are pending.
     fn seen_version(&self) -> Option<Version> {
         let agreed = self.agreed.as_ref()?;
         match (&agreed.value, self.pending.touches.values().next()) {
@@ -160,9 +161,9 @@ impl Local {
         }
     }
 
-    /// Deletes the record. Edits that never left the device go with it.
+    /// Deletes the record. Edits that never left the device are dropped.
     ///
-    /// What was on its way to the server is settled first, so the server's history has it.
+    /// Edits that were sent are settled first, so they are in the server's history.
     ///
     /// # Errors
     ///
@@ -173,7 +174,7 @@ impl Local {
         }
         let (at, base) = (self.pending.next_time(now), self.seen_version());
         let was_sent = self.pending.touches.values().any(|touch| touch.sent);
-        // What the server refused it would refuse again, and the delete would wait for ever.
+        // The server would refuse it again, and the delete would wait for ever.
         let is_refused = self.pending.refused.is_some();
         self.pending.clear_refusal();
         self.pending
@@ -191,12 +192,13 @@ impl Local {
 }
 
 impl Touch {
-    /// What a newer change of the field is to be sent after.
+    /// The changes that must be sent before a newer change of the field.
     ///
-    /// LIMIT: of a field without parts one change; what was sent before that came with it. Of one that
-    /// is merged by its parts, and of a counter, the last [`EARLIER`], and no more than a record may hold.
+    /// LIMIT: for a field without parts, one change, since earlier ones were sent with it. For a
+    /// field that merges by its parts, and for a counter, the last [`EARLIER`], and no more than a
+    /// record may hold.
     fn before_the_next(&self, kind: &Kind, name: &str) -> Vec<Earlier> {
-        // Of fields that move together the server takes a later change of a device for one on its earlier one.
+        // In a group, the server takes a later change of a device as based on its earlier change.
         let builds = builds_on_earlier(kind, name);
         if has_groups(kind) && !builds {
             return Vec::new();
@@ -221,7 +223,7 @@ impl Touch {
         earlier
     }
 
-    /// Goes back to the change that was on its way, if this one never was.
+    /// Returns to the change that was sent, if the current one was never sent.
     fn go_back(&mut self) {
         let is_sent = self.is_sent();
         let earlier = self.earlier.pop_if(|earlier| !is_sent && !earlier.is_answered);
@@ -232,7 +234,7 @@ impl Touch {
 }
 
 impl Pending {
-    /// A time after every earlier touch, so that no two changes are the same change.
+    /// A time after every earlier touch, so that all changes differ.
     fn next_time(&self, now: UnixMillis) -> UnixMillis {
         let touched = self.touches.values().map(|touch| touch.at);
         let removed = self.removal.iter().map(|removal| removal.at);
@@ -241,8 +243,8 @@ impl Pending {
     }
 }
 
-/// What is to be sent of a counter: what was to be sent, and what is new. Any other field is sent as
-/// it is now.
+/// What is sent for a counter: the count that was to be sent, plus the new count. Any other field
+/// is sent as it is.
 fn counted(kind: &Kind, name: &str, old: Option<&Touch>, value: JsonText) -> JsonText {
     let counter = |json: &JsonText| Some(Counter::of(&read_value(kind, name, json)?));
     let old = old.filter(|_| is_counter(kind, name)).and_then(|old| counter(&old.value));

@@ -9,17 +9,17 @@ use std::time::Duration;
 /// The result of a call of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// LIMIT: the longest wait that a server can ask for. A device would not sync for years otherwise,
-/// because of one mistaken reply.
+/// LIMIT: the longest wait that a server can ask for. Otherwise one wrong reply could stop a device
+/// from syncing for years.
 pub const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
 
 /// What a caller can do about an [`Error`].
 ///
 /// | kinds | what an app does |
 /// |---|---|
-/// | `Offline`, `Unavailable`, `Busy` | nothing, or shows that it waits; [`Error::is_passing`] of the first two |
+/// | `Offline`, `Unavailable`, `Busy` | nothing, or shows that it waits; [`Error::is_passing`] is `true` for the first two |
 /// | `NeedsSignIn`, `NoAccount` | asks the person to sign in |
-/// | `Erased` | asks what to do with what is here: [`Replica::settle_erasure`](crate::Replica::settle_erasure) |
+/// | `Erased` | asks what to do with the local records: [`Replica::settle_erasure`](crate::Replica::settle_erasure) |
 /// | `Invalid`, `NotFound`, `PastRetention`, `ConflictClosed`, `NotEmpty`, `TooLarge` | tells the person why it cannot be done |
 /// | `NoSpace` | asks the person to make space; what was saved before is kept, and is sent |
 /// | `InUse` | says that the app is open already |
@@ -29,57 +29,59 @@ pub const LONGEST_ASKED: Duration = Duration::from_secs(60 * 60);
 pub enum ErrorKind {
     /// There is no such record, or it is deleted.
     NotFound,
-    /// A field cannot hold the value, or the server finds the request wrong.
+    /// A field cannot hold the value, or the server rejects the request as invalid.
     Invalid,
     /// Nobody is signed in. Name an account first.
     NoAccount,
     /// A sync is under way already. Wait for it.
     ///
-    /// There is one sync of a replica at a time, and one follower.
+    /// A replica has one sync at a time, and one follower.
     Busy,
-    /// The schema does not succeed the one that the records were written under; the source says why.
+    /// The schema does not succeed the one of the stored records. The source says why.
     ///
-    /// The app was downgraded, or its schema changed what may not change. Records are untouched.
+    /// The app was downgraded, or its schema changed what must not change. Records are untouched.
     Schema,
     /// The local storage cannot be used. A person must look.
     ///
-    /// The disk cannot be written, or the file is a newer program's or none of this library.
+    /// The disk cannot be written, or the file belongs to a newer program or is no file of this
+    /// library.
     Storage,
-    /// Another process, or another storage of this one, holds the file. End it, and open again.
+    /// Another process, or another storage of this process, has the file open. End it, and open
+    /// again.
     InUse,
-    /// The local storage has no space for it: the disk, or the app's share of it, is full. Nothing has
+    /// The local storage has no space: the disk, or the app's share of it, is full. Nothing has
     /// changed. Make space and try again.
     ///
-    /// A sync sends what was saved before, and takes in nothing new until there is space.
+    /// A sync still sends what was saved before. It receives nothing new until there is space.
     NoSpace,
     /// The server cannot be reached. Try again later; edits are kept.
     ///
-    /// It is unknown whether the server has taken the request in. Sending it again is harmless.
+    /// It is unknown whether the server has received the request. Sending it again is harmless.
     Offline,
-    /// The server asks to wait. Try again later; edits are kept.
+    /// The server asks to wait. Try again later. Edits are kept.
     Unavailable,
-    /// The sign-in has run out or is another person's. Sign in again.
+    /// The sign-in has expired, or belongs to another person. Sign in again.
     NeedsSignIn,
-    /// The account was erased on the server; ask the person what to do with what is here.
+    /// The account was erased on the server. Ask the person what to do with the local records.
     Erased,
-    /// The conflict was closed another way.
+    /// The conflict was closed in another way.
     ConflictClosed,
-    /// The account holds something already; an import needs one that is empty.
+    /// The account already contains something. An import needs an empty account.
     NotEmpty,
-    /// What was asked for is past its retention.
+    /// The requested content is past its retention.
     PastRetention,
     /// The request is too large for the server.
     ///
-    /// A sync makes its requests smaller by itself before it says so.
+    /// A sync first makes its requests smaller by itself.
     TooLarge,
-    /// The server refuses or says what this library does not understand, or something else has
-    /// answered in its place: see [`Error::answered`]. A person must look.
+    /// The server refuses, or its answer is not understood, or something else has answered in its
+    /// place: see [`Error::answered`]. A person must look.
     Protocol,
 }
 
-/// A failed call. `Display` names the operation and never holds the user's data.
+/// A failed call. `Display` names the operation and never contains the user's data.
 ///
-/// It is safe to log. [`Error::explanation`] and [`Error::flaw`] are what a person can read.
+/// So it is safe to log. [`Error::explanation`] and [`Error::flaw`] are for people.
 #[derive(Debug, thiserror::Error)]
 #[error("{op} failed: {kind:?}{}", because(.flaw))]
 pub struct Error {
@@ -115,8 +117,8 @@ impl Error {
         Self { source: Some(source.into()), ..self }
     }
 
-    /// Adds how long the server asks to wait; of more than
-    /// [`LONGEST_ASKED`](crate::LONGEST_ASKED) that much.
+    /// Adds how long the server asks to wait. It is limited to
+    /// [`LONGEST_ASKED`](crate::LONGEST_ASKED).
     #[must_use]
     pub fn retry_after(self, secs: Option<u64>) -> Self {
         let retry_after_secs = secs.map(|secs| secs.min(LONGEST_ASKED.as_secs()));
@@ -129,25 +131,25 @@ impl Error {
         Self { code, ..self }
     }
 
-    /// Adds what the server says to people about it.
+    /// Adds the server's message for people.
     #[must_use]
     pub fn explained(self, explanation: Option<String>) -> Self {
         Self { explanation, ..self }
     }
 
-    /// Adds what has answered in the server's place.
+    /// Adds a description of what has answered in the server's place.
     #[must_use]
     pub fn answered_by(self, answered: Answered) -> Self {
         Self { answered: Some(Box::new(answered)), ..self }
     }
 
-    /// Adds which kind and field are to blame, and why.
+    /// Adds which kind and field are wrong, and why.
     #[must_use]
     pub fn flawed(self, flaw: Flaw) -> Self {
         Self { flaw: Some(Box::new(flaw)), ..self }
     }
 
-    /// Returns which kind and field are to blame, and why, if an edit could not be made.
+    /// Returns which kind and field are wrong, and why, if an edit could not be made.
     ///
     /// Such an error comes from this device; nothing was sent.
     pub fn flaw(&self) -> Option<&Flaw> {
@@ -159,7 +161,7 @@ impl Error {
         self.kind
     }
 
-    /// Returns how long the server asks to wait, if it does; never more than
+    /// Returns how long the server asks to wait, if it does. It is never more than
     /// [`LONGEST_ASKED`](crate::LONGEST_ASKED), an hour.
     ///
     /// [`Backoff::wait`](crate::Backoff::wait) takes it into account.
@@ -172,14 +174,14 @@ impl Error {
         self.code.as_deref()
     }
 
-    /// Returns what the server says to people about it, if it says anything. It names no value.
+    /// Returns the server's message for people, if there is one. It contains no value of a field.
     pub fn explanation(&self) -> Option<&str> {
         self.explanation.as_deref()
     }
 
     /// Returns what has answered, if it was not a server of this project: a proxy, a firewall, the
-    /// sign-in page of a network, or another server. Nothing was changed by such an answer, and
-    /// edits are kept.
+    /// sign-in page of a network, or another server. Such an answer changes nothing, and edits are
+    /// kept.
     pub fn answered(&self) -> Option<&Answered> {
         self.answered.as_deref()
     }
@@ -194,33 +196,33 @@ fn because(flaw: &Option<Box<Flaw>>) -> String {
     flaw.as_ref().map(|flaw| format!(": {flaw}")).unwrap_or_default()
 }
 
-/// What has answered in the place of a server of this project.
+/// An answer that was not from a server of this project.
 ///
-/// `Display` says it to people, as the object of a sentence: "a web page (200 OK)". It holds nothing
-/// of what was sent, and of a redirect only to which server it leads.
+/// `Display` describes it for people, as the object of a sentence: "a web page (200 OK)". It
+/// contains nothing of what was sent. For a redirect it names only the server to which it leads.
 ///
-/// Show it: a person in a hotel sees at once that the network wants a sign-in of its own.
+/// Show it: a person in a hotel sees at once that the network wants a sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answered {
     /// The HTTP status.
     pub status: u16,
-    /// The status in words; empty if nobody has named it.
+    /// The status in words; empty if there are none.
     pub reason: String,
     /// What the answer is.
     pub form: AnswerForm,
 }
 
-/// What an answer is that is not this project's.
+/// The form of an answer that is not of this project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AnswerForm {
     /// A web page, such as the sign-in page of a network.
     Page,
-    /// A redirect; to which server, if it says so.
+    /// A redirect, with the server to which it leads, if it names one.
     Redirect(Option<String>),
     /// JSON, but not in this project's form.
     Json,
-    /// Anything else, also nothing at all.
+    /// Anything else, including an empty answer.
     Other,
 }
 

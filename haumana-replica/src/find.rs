@@ -1,8 +1,8 @@
 //! Finding records by the value of an indexed field.
 //!
-//! An index is kept on the device alone. Declare it with
-//! [`Field::indexed`](haumana_sync::schema::Field::indexed); a device that is updated makes it when
-//! it opens.
+//! An index exists only on the device. Declare it with
+//! [`Field::indexed`](haumana_sync::schema::Field::indexed). An updated app makes the index when it
+//! opens.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::flaw::{Flaw, Reason};
@@ -12,7 +12,7 @@ use haumana_sync::id::{Key, RecordId};
 use haumana_sync::record::Record;
 use std::ops::{Bound, RangeBounds};
 
-/// Which records are looked for: those whose field has a value in a range.
+/// The records to look for: those whose field has a value in a range.
 ///
 /// # Examples
 ///
@@ -23,8 +23,8 @@ use std::ops::{Bound, RangeBounds};
 /// let mine = Filter::equals("leader", "Kai");
 /// ```
 ///
-/// The range is of one field. For two conditions ask for the rarer one, and look at the records for
-/// the other.
+/// The range is of one field. If there are two conditions, use the one that fewer records meet, and
+/// check the other condition on the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
     field: String,
@@ -32,7 +32,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Records whose `field` has a value in `range`. One without a value is in no range.
+    /// Records whose `field` has a value in `range`. A record without a value is in no range.
     ///
     /// Numbers, times and flags are ordered by value, texts by their bytes.
     pub fn range<V: Indexable>(field: impl Into<String>, range: impl RangeBounds<V>) -> Self {
@@ -51,7 +51,7 @@ impl Filter {
 
     /// Records whose `field` has no value.
     ///
-    /// It is the only way to find them: no range has them.
+    /// No range contains such records, so this is the only way to find them.
     pub fn absent(field: impl Into<String>) -> Self {
         Self::exactly(field.into(), IndexValue::Absent)
     }
@@ -63,8 +63,8 @@ impl Filter {
 }
 
 impl Replica {
-    /// Returns the records of type `T` that `filter` finds in an index, by the field's value and then
-    /// by id.
+    /// Returns the records of type `T` that match `filter`, by the field's value and then by id.
+    /// The field must have an index.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
@@ -88,15 +88,15 @@ impl Replica {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`] if the field is not indexed, if it cannot hold what it is compared
-    /// with ([`Reason::WrongType`]), or if the schema does not have the type;
-    /// [`ErrorKind::NoAccount`] or [`ErrorKind::Storage`].
+    /// [`ErrorKind::Invalid`] if the field is not indexed, if it cannot hold a value of the filter
+    /// ([`Reason::WrongType`]), or if the schema does not have the type; [`ErrorKind::NoAccount`]
+    /// or [`ErrorKind::Storage`].
     pub async fn list_where<T: Record>(&self, filter: Filter) -> Result<Vec<(RecordId, T)>> {
         let found = self.records_where(T::KIND, filter).await?;
         Ok(found.iter().map(|view| (view.key.id, T::from_content(&view.content))).collect())
     }
 
-    /// As [`Replica::list_where`], of a kind by its name.
+    /// As [`Replica::list_where`], for a kind by its name.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The values of indexed fields, as storages keep and order them.
+//! The values of indexed fields, in the form and order that storages keep.
 
 use crate::content::Content;
 use crate::kinds::{Kinds, indexed};
@@ -10,9 +10,9 @@ use haumana_sync::time::UnixMillis;
 use std::cmp::Ordering;
 use std::ops::{Bound, RangeBounds};
 
-/// The value of an indexed field, as storages order it: nothing, then numbers, then text.
+/// The value of an indexed field. Values are ordered: no value, then numbers, then text.
 ///
-/// A storage keeps the order that [`Ord`] gives here, in whatever form.
+/// A storage keeps the order of [`Ord`], in any form.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum IndexValue {
@@ -22,7 +22,7 @@ pub enum IndexValue {
     Integer(i64),
     /// A number.
     Real(f64),
-    /// Text, ordered by its bytes in UTF-8; an id as it is printed.
+    /// Text, ordered by its bytes in UTF-8. An id is text in its printed form.
     Text(String),
 }
 
@@ -44,7 +44,7 @@ impl Ord for IndexValue {
         match (self, other) {
             (Self::Integer(a), Self::Integer(b)) => a.cmp(b),
             (Self::Real(a), Self::Real(b)) => a.total_cmp(b),
-            // One field has numbers of one sort, but a bound may be of the other.
+            // A field has numbers of one type, but a bound may be of the other.
             (Self::Integer(a), Self::Real(b)) => (*a as f64).total_cmp(b).then(Ordering::Less),
             (Self::Real(a), Self::Integer(b)) => a.total_cmp(&(*b as f64)).then(Ordering::Greater),
             (Self::Text(a), Self::Text(b)) => a.cmp(b),
@@ -53,18 +53,18 @@ impl Ord for IndexValue {
     }
 }
 
-/// The index entries of one record: for each indexed field its number and value. They replace those
-/// that it had.
+/// The index entries of one record: for each indexed field its number and value. They replace the
+/// earlier entries of the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexEntries {
     /// The record.
     pub key: Key,
-    /// The fields; none if its user does not see the record.
+    /// The fields; empty if its user does not see the record.
     pub fields: Vec<(u16, IndexValue)>,
 }
 
-/// A range of values of one field, in an index. [`IndexValue::Absent`] is in no range but the one
-/// from itself to itself.
+/// A range of values of one field, in an index. [`IndexValue::Absent`] is only in the range from
+/// itself to itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexRange {
     /// Where it begins.
@@ -87,8 +87,8 @@ impl IndexRange {
 
 /// A Rust value that an indexed field can be compared with.
 ///
-/// It is for [`Filter`](crate::Filter). Implement it for a type of your own that a field holds as
-/// text or as a number.
+/// It is for [`Filter`](crate::Filter). Implement it for a type of your own that a field stores
+/// as text or as a number.
 pub trait Indexable {
     /// Returns it as indexes have it.
     fn to_index(&self) -> IndexValue;

@@ -6,38 +6,39 @@ use haumana_sync::schema::{Kind, Schema};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What the storage remembers of the kinds whose records it keeps.
+/// What the storage keeps about the kinds of its records.
 ///
-/// A storage keeps it as it is; the replica makes it and reads it.
+/// The replica makes and reads it. A storage keeps it unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Declared {
-    /// The schema under which the records were written last, as JSON.
+    /// The schema with which the records were last written, as JSON.
     pub schema: Option<String>,
-    /// Kinds that the schema does not have, each with the number under which its records are kept.
+    /// Kinds that the schema does not have, each with the number that its records have in the
+    /// storage.
     pub strays: BTreeMap<KindNumber, String>,
 }
 
-/// The kinds that a replica works with. Those that the schema does not have are kinds without fields:
-/// every key of their records is kept as it came.
+/// The kinds that a replica works with. A kind that the schema does not have has no fields here:
+/// every key of its records is kept unchanged.
 #[derive(Clone, Debug)]
 pub(crate) struct Kinds {
     schema: Schema,
     strays: BTreeMap<KindNumber, Arc<Kind>>,
 }
 
-/// What becomes of the numbers of stored records when a schema is opened.
+/// How the numbers of stored records change when a schema is opened.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) kinds: Kinds,
     /// Numbers to be replaced, in this order.
     pub(crate) moves: Vec<(KindNumber, KindNumber)>,
-    /// Kinds whose index has to be made anew.
+    /// Kinds that need a new index.
     pub(crate) reindexed: Vec<KindNumber>,
 }
 
 impl Kinds {
-    /// Takes `schema` in place of what the records were written under.
+    /// Replaces the schema of the stored records by `schema`.
     pub(crate) fn open(schema: Schema, before: &Declared) -> Result<Opened> {
         let flaw = |error| Error::new("open", ErrorKind::Schema).caused_by(error);
         let old = before.schema.as_deref().map(Schema::from_json).transpose().map_err(flaw)?;
@@ -83,12 +84,12 @@ impl Kinds {
         &self.schema
     }
 
-    /// Returns the kind of that number.
+    /// Returns the kind with that number.
     pub(crate) fn kind(&self, number: KindNumber) -> Option<&Arc<Kind>> {
         self.schema.kind(number).or_else(|| self.strays.get(&number))
     }
 
-    /// Returns the kind of that name.
+    /// Returns the kind with that name.
     pub(crate) fn named(&self, name: &str) -> Option<&Arc<Kind>> {
         let stray = || self.strays.values().find(|kind| kind.name() == name);
         self.schema.named(name).or_else(stray)
@@ -99,11 +100,11 @@ impl Kinds {
         self.schema.kinds().iter().chain(self.strays.values())
     }
 
-    /// Takes in a kind that the schema does not have.
+    /// Adds a kind that the schema does not have.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Protocol`] if there are too many: schemas to come need numbers, too.
+    /// [`ErrorKind::Protocol`] if there are too many, since later schemas need numbers, too.
     pub(crate) fn adopt(&mut self, name: &str) -> Result<Arc<Kind>> {
         if STRAYS <= self.strays.len() {
             return Err(too_many());
@@ -115,7 +116,7 @@ impl Kinds {
         Ok(kind)
     }
 
-    /// What the storage is to remember.
+    /// What the storage should keep.
     pub(crate) fn declared(&self) -> Declared {
         let name = |(number, kind): (&KindNumber, &Arc<Kind>)| (*number, kind.name().to_owned());
         let schema = Some(self.schema.to_json());
@@ -123,16 +124,16 @@ impl Kinds {
     }
 }
 
-/// LIMIT: kinds that the schema does not have. A server has 64 kinds at most, and may have had others
-/// before.
+/// LIMIT: kinds that the schema does not have. A server has 64 kinds at most, and may have had
+/// others before.
 const STRAYS: usize = 100;
 
-/// A kind of which nothing is known but its name.
+/// A kind of which only the name is known.
 fn stray(number: KindNumber, name: &str) -> Arc<Kind> {
     Arc::new(Kind::new(number.get(), name.to_owned()))
 }
 
-/// The greatest number that nobody has: schemas begin with the least.
+/// The greatest unused number. Schemas begin with the smallest numbers.
 fn free(is_used: impl Fn(KindNumber) -> bool) -> Option<KindNumber> {
     (3..=u8::MAX).rev().map(KindNumber::new).find(|number| !is_used(*number))
 }
@@ -146,15 +147,15 @@ fn in_order(moves: Vec<(KindNumber, KindNumber)>) -> Vec<(KindNumber, KindNumber
     let (mut left, mut ordered) = (moves, Vec::new());
     while !left.is_empty() {
         let is_free = |to: KindNumber| !left.iter().any(|(from, _)| *from == to);
-        // Each number that is taken is left at most once, for one that nobody has or that a schema
-        // has given, so that there is no circle; the last choice only keeps the loop finite.
+        // Each number is left at most once, for one that is unused or given by a schema. So there
+        // is no circle, and the last choice only keeps the loop finite.
         let at = left.iter().position(|(_, to)| is_free(*to)).unwrap_or(0);
         ordered.push(left.remove(at));
     }
     ordered
 }
 
-/// A schema file does not say what a content hash is of; on a device nothing depends on that.
+/// A schema file does not contain the content hash. On a device nothing depends on it.
 fn as_hashed(
     old: &Schema,
     new: &Schema,

@@ -1,6 +1,6 @@
 //! One record on this device: what was last agreed with the server, and what its user did since.
 //!
-//! This is the state that a [`Storage`](crate::storage::Storage) keeps for each record. Apps see a
+//! A [`Storage`](crate::storage::Storage) keeps this state for each record. Apps see a
 //! [`View`](crate::View) instead.
 //!
 //! ```text
@@ -27,51 +27,52 @@ use std::sync::Arc;
 
 /// What the server and this device last agreed on.
 ///
-/// It is replaced whole by each reply that names the record.
+/// Each reply with the record replaces it as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreed {
     /// The version, at least 1.
     pub version: Version,
     /// When that version was committed, by the server.
     pub modified_at: UnixMillis,
-    /// The fields as they were delivered; `None` for a tombstone.
+    /// The fields as the server sent them; `None` for a tombstone.
     pub value: Option<String>,
-    /// In which listing of everything the server last named the record.
+    /// The number of the full listing in which the server last named the record.
     pub mark: u64,
 }
 
 /// One field that its user touched and the server has not settled.
 ///
-/// It goes once the server has answered exactly this value and time, and this device holds a
-/// version in which the answer is.
+/// It is removed once the server has answered exactly this value and time, and this device has a
+/// version that contains the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Touch {
-    /// Its value now; also if it is what it was before.
+    /// Its value now, even if it equals the previous value.
     pub value: JsonText,
-    /// When it was touched last; grows with every touch of the record.
+    /// When it was touched last. It grows with every touch of the record.
     pub at: UnixMillis,
     /// The version that its user saw; `None` if the server never had the record.
     pub base: Option<Version>,
-    /// The value at `base`, of a field that is merged by its parts: lines as they are, a list or a set
-    /// as JSON.
+    /// The value at `base`, for a field that merges by its parts: lines as text, a list or a set as
+    /// JSON.
     pub before: Option<String>,
-    /// Whether a value of this field was ever on its way to the server.
+    /// Whether a value of this field was ever sent to the server.
     pub sent: bool,
-    /// The version in which the server answered for it, while this device does not hold that yet.
+    /// The version with the server's answer, until this device has that version.
     pub acked: Option<Version>,
-    /// The time of the change that was on its way last.
+    /// The time of the change that was sent last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent_at: Option<UnixMillis>,
-    /// The changes before this one that were on their way, oldest first. They are sent again before
-    /// this one: by that the server tells this device from a copy of it, and knows what its user
-    /// edited. Of a field without parts that is one, until the server has answered for it.
+    /// The earlier changes that were sent, oldest first. They are sent again before this one. So
+    /// the server can distinguish this device from a copy of it, and knows what its user edited. A
+    /// field without parts has at most one, until the server has answered it.
     #[serde(default, deserialize_with = "one_or_more", skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<Earlier>,
 }
 
-/// A change of one field as it was sent. One that comes again is known by all of this.
+/// A change of one field as it was sent. The server recognises a repeat by all of these parts.
 ///
-/// All of it is sent again as it was. A server that has seen it answers that nothing has changed.
+/// So all of it is sent again unchanged. A server that has seen it answers that nothing has
+/// changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Earlier {
     /// The value.
@@ -80,13 +81,13 @@ pub struct Earlier {
     pub at: UnixMillis,
     /// The version that its user saw.
     pub base: Option<Version>,
-    /// Whether the server has answered for it. It took part in a merge, so what its user typed next is
-    /// an edit of this value and not of the server's.
+    /// Whether the server has answered it. It took part in a merge. So the user's next edit is an
+    /// edit of this value, not of the server's value.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_answered: bool,
 }
 
-/// Reads what earlier versions of this crate kept: one change, or none.
+/// Reads the form of earlier versions of this crate: one change, or none.
 fn one_or_more<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Earlier>, D::Error> {
     struct OneOrMore;
     impl<'de> Visitor<'de> for OneOrMore {
@@ -108,18 +109,18 @@ fn one_or_more<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Earlier>, D::Er
             Vec::deserialize(SeqAccessDeserializer::new(list))
         }
     }
-    // The values are raw JSON, which an untagged enum would not get through.
+    // The values are raw JSON, which an untagged enum cannot read.
     from.deserialize_any(OneOrMore)
 }
 
-/// A record as it was agreed with a server of another past.
+/// A record as it was agreed with a server that had another past.
 ///
-/// It is no edit of the user: the server takes it only where it has lost something.
+/// It is no edit of the user. The server accepts it only if it has lost something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
     /// The fields; `None` for a tombstone.
     pub value: Option<String>,
-    /// When that was committed, by the server of then.
+    /// When that was committed, by the clock of that server.
     pub at: UnixMillis,
 }
 
@@ -130,7 +131,7 @@ impl Offer {
 }
 
 impl Touch {
-    /// Whether the change, as it is now, was on its way.
+    /// Whether the current change was sent.
     pub(crate) fn is_sent(&self) -> bool {
         self.sent_at == Some(self.at)
     }
@@ -143,7 +144,8 @@ pub struct Removal {
     pub at: UnixMillis,
     /// The version that its user saw.
     pub base: Option<Version>,
-    /// Whether it is of a time before the server's: it may not delete what was brought back.
+    /// Whether it is from a time before the server's restore. Then it must not delete a record that
+    /// was brought back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_offered: bool,
 }
@@ -155,22 +157,23 @@ pub struct Removal {
 pub struct Pending {
     /// The touched fields.
     pub touches: BTreeMap<String, Touch>,
-    /// The delete; fields that were on their way before it are settled first.
+    /// The delete. Fields that were sent before it are settled first.
     pub removal: Option<Removal>,
-    /// The last living content, where the server has deleted the record since.
+    /// The last content, if the server has deleted the record since.
     pub whole: Option<String>,
-    /// The record as it was agreed with servers of another past, oldest first; usually one of them.
+    /// The record as it was agreed with servers of another past, oldest first. Usually there is at
+    /// most one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offers: Vec<Offer>,
-    /// Why the server refused it. It is not sent again until it is edited, or by the next sync if the
-    /// reason may have passed.
+    /// Why the server refused it. It is not sent again until it is edited. If the reason may have
+    /// passed, the next sync sends it again.
     pub refused: Option<String>,
-    /// The same in the server's words for people, which name the field; `None` if it gave none.
+    /// The server's message for people, which names the field; `None` if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explanation: Option<String>,
-    /// The latest time of an edit that the server has answered for without a new version. What is
-    /// edited on the same version comes after it, also where the clock was set back: by their times
-    /// the server tells which of a device's edits of one version came first.
+    /// The latest time of an edit that the server has answered without a new version. Later edits
+    /// on the same version get a later time, even if the clock was set back. The server orders a
+    /// device's edits of one version by these times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered_at: Option<UnixMillis>,
 }
@@ -178,7 +181,7 @@ pub struct Pending {
 /// A record and what is pending for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Local {
-    /// Which record.
+    /// The record's key.
     pub key: Key,
     /// What was agreed; `None` if the server has never confirmed the record.
     pub agreed: Option<Agreed>,
@@ -187,46 +190,47 @@ pub struct Local {
 }
 
 impl Pending {
-    /// Whether there is nothing.
+    /// Whether nothing is pending.
     pub fn is_empty(&self) -> bool {
         let is_settled = self.touches.is_empty() && self.removal.is_none();
         is_settled && self.offers.is_empty() && self.answered_at.is_none()
     }
 
-    /// Whether its user waits for the server.
+    /// Whether an edit of it waits for the server.
     ///
-    /// A field that is answered and not yet delivered does not count.
+    /// A field that is answered, but not received yet, does not count.
     pub fn is_open(&self) -> bool {
         let is_edited = self.touches.values().any(|touch| touch.acked.is_none());
         is_edited || self.removal.is_some() || !self.offers.is_empty()
     }
 
-    /// Whether something of it is to be sent now.
+    /// Whether there is something to send now.
     pub fn is_due(&self) -> bool {
         let deletes = self.removal.is_some() && self.touches.is_empty();
         let sets = self.touches.values().any(|touch| touch.acked.is_none());
         self.refused.is_none() && (deletes || sets || !self.offers.is_empty())
     }
 
-    /// What the server refused is to be sent again.
+    /// Marks an edit that the server refused to be sent again.
     pub(crate) fn clear_refusal(&mut self) {
         (self.refused, self.explanation) = (None, None);
     }
 
-    /// A delete of another past deletes nothing that was brought back since.
+    /// Gives up a delete of another past, because the record was brought back since.
     pub(crate) fn renounce_delete(&mut self) {
         if let Some(removal) = &mut self.removal {
             (removal.base, removal.is_offered) = (None, true);
         }
     }
 
-    /// Gives up what was replaced since it was sent; returns whether there was any.
+    /// Forgets the earlier changes that were replaced since they were sent. Returns whether there
+    /// were any.
     pub(crate) fn forget_earlier(&mut self) -> bool {
         let earlier = self.touches.values_mut().map(|touch| std::mem::take(&mut touch.earlier));
         earlier.filter(|earlier| !earlier.is_empty()).count() != 0
     }
 
-    /// Remembers that what is to be sent was on its way; returns whether that is new.
+    /// Marks the pending edits as sent. Returns whether that changed anything.
     pub(crate) fn mark_sent(&mut self) -> bool {
         let open = self.touches.values_mut().filter(|touch| touch.acked.is_none());
         let unsent = open.filter(|touch| !touch.is_sent());
@@ -236,12 +240,12 @@ impl Pending {
 }
 
 impl Local {
-    /// A record of which nothing is known.
+    /// A record without any state.
     pub fn new(key: Key) -> Self {
         Self { key, agreed: None, pending: Pending::default() }
     }
 
-    /// Whether nothing is known of the record; a storage keeps none such.
+    /// Whether it has no state. A storage does not keep such a record.
     pub fn is_nothing(&self) -> bool {
         self.agreed.is_none() && self.pending.is_empty()
     }
@@ -250,7 +254,7 @@ impl Local {
         self.agreed.as_ref().map(|agreed| agreed.version)
     }
 
-    /// The last living content that was agreed.
+    /// The last content that was agreed.
     pub(crate) fn base_content(&self, kind: &Arc<Kind>) -> Option<Content> {
         let pending = &self.pending;
         let text = match &self.agreed {
@@ -260,10 +264,11 @@ impl Local {
         Content::parse(kind, text?)
     }
 
-    /// What its user sees: what was agreed with what is pending over it; `None` if it is deleted.
+    /// The record as its user sees it: the agreed state, with pending edits on top; `None` if it is
+    /// deleted.
     ///
-    /// Fields with parts are merged as the server will, so that what others wrote is not hidden
-    /// meanwhile.
+    /// Fields with parts are merged as the server will merge them. So the edits of others are
+    /// visible meanwhile.
     pub fn content(&self, kind: &Arc<Kind>) -> Option<Content> {
         if self.pending.removal.is_some() {
             return None;
@@ -287,8 +292,8 @@ impl Local {
         Some(content)
     }
 
-    /// A touched field with parts, merged with what the server has of it; `None` if that has not
-    /// moved.
+    /// A touched field with parts, merged with the server's value; `None` if the server's value has
+    /// not changed.
     pub(crate) fn merged(&self, agreed: &Content, name: &str, touch: &Touch) -> Option<Merged> {
         let kind = agreed.kind();
         let field = kind.named(name);
@@ -311,7 +316,7 @@ impl Local {
         }
         let added_since = BTreeMap::new();
         let base = Base::Moved { value: Some(&before), added_since: &added_since };
-        // What its user types is the later edit.
+        // The user's own edit counts as the later one.
         let (earlier, later) = (UnixMillis(0), UnixMillis(1));
         let sides = [(&server, earlier), (&pushed, later)];
         let [server, pushed] = sides.map(|(value, edited_at)| Side { value, edited_at });
@@ -323,6 +328,6 @@ impl Local {
 /// A touched field as the server will merge it.
 pub(crate) struct Merged {
     pub(crate) value: Value,
-    /// Whether all of both sides is in it.
+    /// Whether it contains all edits of both sides.
     pub(crate) is_clean: bool,
 }

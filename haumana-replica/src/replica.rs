@@ -1,7 +1,7 @@
 //! A person's records on one device: what an app calls.
 //!
-//! A replica is a small state machine on a [`Storage`]: what was last agreed with the server, and
-//! what its user has done since. Nothing here needs a network. What does takes a
+//! A replica is a small state machine on a [`Storage`]. It keeps what was last agreed with the
+//! server, and what its user has done since. Nothing here needs a network, except calls that take a
 //! [`Transport`](crate::transport::Transport).
 
 use crate::again::Again;
@@ -27,32 +27,32 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::sync::{Mutex, MutexGuard, watch};
 
-/// The settings of a replica. [`ReplicaConfig::usual`] fits every host of this project; set fields as
-/// you need.
+/// The settings of a replica. [`ReplicaConfig::usual`] fits every host of this project. Then set
+/// the fields that differ.
 ///
 /// ```
 /// let mut config = haumana_replica::ReplicaConfig::usual();
 /// config.push_bytes = 500_000;
 /// ```
 ///
-/// Smaller requests suit a network that breaks often, since a request that breaks off is sent again
-/// whole.
+/// Smaller requests suit a network that breaks often, since an interrupted request is sent again as
+/// a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReplicaConfig {
-    /// The most records of a page that is pulled, at least 1. Usually [`limits::PAGE_RECORDS`], which no
-    /// server exceeds.
+    /// The most records of a page that is pulled, at least 1. Usually [`limits::PAGE_RECORDS`], the
+    /// most that a server sends.
     pub page_records: usize,
-    /// The most pushes of one request, at least 1. Usually [`limits::PUSHES`], the most that a server
-    /// takes.
+    /// The most pushes of one request, at least 1. Usually [`limits::PUSHES`], the most that a
+    /// server accepts.
     pub push_records: usize,
-    /// The most bytes of pushes in one request, if one alone is not larger. Usually 3,000,000; a server
-    /// says in `GET /limits` what it takes.
+    /// The most bytes of pushes in one request; a single larger push is sent alone. Usually
+    /// 3,000,000. A server publishes its limit in `GET /limits`.
     pub push_bytes: usize,
 }
 
 impl ReplicaConfig {
-    /// Full pages, and requests that the host with the smallest bodies takes.
+    /// Full pages, and requests small enough for every host.
     pub fn usual() -> Self {
         let (page_records, push_records) = (limits::PAGE_RECORDS, limits::PUSHES);
         Self { page_records, push_records, push_bytes: 3_000_000 }
@@ -61,17 +61,17 @@ impl ReplicaConfig {
 
 /// A record as its user sees it: the last agreed state, with pending edits on top.
 ///
-/// A text that the user edited while a sync brought another edit of it is shown merged, as the
-/// server will merge it. So what a person sees does not jump back and forth.
+/// If the user edited a text and a sync brought another edit of it, the text is shown merged, as
+/// the server will merge it. So the text on the screen does not jump back and forth.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
-    /// Which record.
+    /// The record's key.
     pub key: Key,
     /// Its fields.
     pub content: Content,
     /// The version that was last agreed; `None` if the server has never confirmed it.
     ///
-    /// It is the version that the server knows, not one of the pending edits.
+    /// It is the version on the server. Pending edits do not count.
     pub version: Option<Version>,
     /// Whether an edit of it waits for the server.
     ///
@@ -79,36 +79,36 @@ pub struct View {
     pub is_pending: bool,
     /// Why the server refused the last edit, if it did: a stable code.
     ///
-    /// The words are those of [`Refusal::code`](haumana_sync::engine::Refusal::code); a server to
-    /// come may know more of them. The edit is not sent again until somebody edits the record. The
-    /// next sync sends it again if the reason may have passed: `quota_exceeded` and `unreadable`.
+    /// The codes are those of [`Refusal::code`](haumana_sync::engine::Refusal::code); later servers
+    /// may have more. The edit is not sent again until the record is edited. If the reason may have
+    /// passed (`quota_exceeded` and `unreadable`), the next sync sends it again.
     pub refused: Option<String>,
-    /// The same as a message for people, which names the field.
+    /// The reason as a message for people. It names the field.
     pub explanation: Option<String>,
 }
 
 /// What to do with the local records of an account that was erased on the server.
 ///
-/// An account is erased on purpose, perhaps on another device. So the app asks; nothing is sent
-/// until it has.
+/// An account is erased on purpose, perhaps on another device. So the app asks the person, and
+/// nothing is sent before that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Erasure {
-    /// Forget them here too.
+    /// Forget them on this device, too.
     Forget,
     /// Upload them as new records.
     ///
-    /// The server takes them as created now; their history is gone.
+    /// The server treats them as created now. Their history is gone.
     UploadAsNew,
 }
 
-/// A person's records on one device, whether or not a server can be reached.
+/// A person's records on one device, with or without a server.
 ///
-/// An edit is in the local storage when the call returns. Each account has its own records: what
-/// was edited under one account is only sent as that account.
+/// An edit is in the local storage when the call returns. Each account has its own records: an edit
+/// that was made under one account is sent only as that account.
 ///
-/// All methods take `&self`. Share a replica between tasks by an [`Arc`]. Calls about records wait
-/// for each other, and none of them waits for the network: the replica is not locked while a
-/// request is under way, so its user goes on editing during a sync.
+/// All methods take `&self`. Share a replica between tasks in an [`Arc`]. Calls about records wait
+/// for each other. None of them waits for the network: the replica is not locked while a request is
+/// under way, so its user can edit during a sync.
 ///
 /// | without a network | with a server |
 /// |---|---|
@@ -117,8 +117,8 @@ pub enum Erasure {
 /// | [`sign_in`](Replica::sign_in), [`sign_out`](Replica::sign_out) | [`history`](Replica::history), [`restore`](Replica::restore), [`rewind`](Replica::rewind) |
 /// | [`start_over`](Replica::start_over), [`settle_erasure`](Replica::settle_erasure) | [`export`](Replica::export), [`import`](Replica::import), [`erase`](Replica::erase) |
 ///
-/// One process opens one replica on one storage. Two programs of a device that need the same
-/// records have a replica each, with a storage each: they are two devices.
+/// One process opens one replica on one storage. If two programs of a device need the same records,
+/// each has its own replica and storage: they are two devices.
 #[derive(Debug)]
 pub struct Replica {
     inner: Mutex<Inner>,
@@ -128,9 +128,9 @@ pub struct Replica {
     pub(crate) random: Arc<dyn Random>,
     /// Whether a sync is under way.
     pub(crate) is_syncing: AtomicBool,
-    /// Held while somebody follows.
+    /// Held while `follow` runs.
     pub(crate) following: Mutex<()>,
-    /// Which account somebody follows, or did last.
+    /// The account that is followed, or was followed last.
     pub(crate) followed: std::sync::Mutex<Option<UserId>>,
 }
 
@@ -141,12 +141,12 @@ pub(crate) struct Inner {
     pub(crate) account: Option<UserId>,
     pub(crate) device: String,
     pub(crate) config: ReplicaConfig,
-    /// How many records of the account are open, once that was counted; counting them anew with
-    /// each edit would make a thousand edits cost a million looks.
+    /// How many records of the account are open, once that was counted. If each edit counted them
+    /// again, a thousand edits would need a million reads.
     pub(crate) open: Option<OpenCount>,
-    /// What the storage had no room to note.
+    /// Marks for which the storage had no space.
     pub(crate) unstored: Unstored,
-    /// How far what was refused has been tried again.
+    /// Which refused records have been tried again.
     pub(crate) again: Again,
 }
 
@@ -160,10 +160,10 @@ impl Replica {
         Self { inner, status, feed, clock, random, is_syncing, following, followed }
     }
 
-    /// Returns the id that this device has on the server. It changes if two installations turn out to
-    /// use the same id.
+    /// Returns the id of this device on the server. It changes if it turns out that two
+    /// installations use the same id.
     ///
-    /// It is random, says nothing about the machine, and is what histories and conflicts name as
+    /// It is random, and says nothing about the machine. Histories and conflicts name it as
     /// `device`.
     pub async fn device(&self) -> String {
         self.lock().await.device.clone()
@@ -171,8 +171,8 @@ impl Replica {
 
     /// Signs `account` in: from now on its records are read and edited.
     ///
-    /// Records of another account stay on the device, unseen, with their pending edits. Nothing is
-    /// checked here: the transport proves to the server who the account is.
+    /// Records of another account stay on the device, hidden, with their pending edits. Nothing is
+    /// verified here: the transport proves to the server who the account is.
     ///
     /// # Errors
     ///
@@ -191,15 +191,15 @@ impl Replica {
 
     /// Signs the account out. Its records and pending edits stay until it signs in again.
     ///
-    /// A sync that is under way ends after the reply that it waits for, which goes to the account for
-    /// which it began; [`Replica::follow_with`] ends at once.
+    /// A sync that is under way ends after the reply that it waits for. That reply is stored for
+    /// the account that began the sync. [`Replica::follow_with`] ends at once.
     pub async fn sign_out(&self) {
         self.lock().await.account = None;
         self.status.send_replace(Status { phase: Phase::NeedsSignIn, ..Status::default() });
         self.feed.tell(Vec::new(), Cause::Account);
     }
 
-    /// The kind of that number, if the schema has it.
+    /// The kind with that number, if the schema has it.
     pub(crate) async fn declared(&self, op: &'static str, kind: KindNumber) -> Result<Arc<Kind>> {
         self.lock().await.declared(op, kind)
     }
@@ -278,11 +278,11 @@ impl Replica {
         Ok(id)
     }
 
-    /// Sets fields of a record. A field that is named counts as edited, even if its value stays the
-    /// same. For a counter give the whole number that it is to reach, or its entries.
+    /// Sets fields of a record. Each named field counts as edited, even if its value stays the
+    /// same. For a counter give the whole number that it should reach, or its entries.
     ///
-    /// Use it where an app has no Rust type for a kind. Fields are decided one by one on the
-    /// server, so name those that the person edited and no others.
+    /// Use it if an app has no Rust type for a kind. The server decides each field separately. So
+    /// name only the fields that the person edited.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
@@ -317,9 +317,10 @@ impl Replica {
 
     /// Deletes a record.
     ///
-    /// The record is gone here at once. What happens to an edit that another device made meanwhile
-    /// is for the kind to say, see [`Deletes`](haumana_sync::schema::Deletes). Edits of the record
-    /// that never left this device go with it: [`Replica::lost_by_delete`] names them beforehand.
+    /// The record is gone here at once. The kind decides what happens to a concurrent edit by
+    /// another device, see [`Deletes`](haumana_sync::schema::Deletes). Edits of the record that
+    /// never left this device are dropped: call [`Replica::lost_by_delete`] before, to get their
+    /// fields.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
@@ -396,8 +397,8 @@ impl Replica {
 
     /// Lists the records of a kind as their user sees them, by id.
     ///
-    /// All of them are read from the storage. For a long list, or one that is sorted by a field,
-    /// declare an index and call [`Replica::records_where`].
+    /// All of them are read from the storage. If the list is long or sorted by a field, declare an
+    /// index and call [`Replica::records_where`].
     ///
     /// # Errors
     ///
@@ -412,7 +413,7 @@ impl Replica {
 
     /// Returns the schema of the records.
     ///
-    /// Records of other kinds may be in the storage; they are kept and synced, and no call returns
+    /// Records of other kinds may be in the storage. They are kept and synced, but no call returns
     /// them.
     pub async fn schema(&self) -> Schema {
         self.lock().await.kinds.schema().clone()
@@ -420,9 +421,9 @@ impl Replica {
 
     /// Forgets the cursor, so that the next sync compares everything. Edits are kept.
     ///
-    /// An app rarely needs it: a device that has missed something finds out by the digest of a
-    /// reply, and starts over by itself. It suits a button for a person who does not believe what
-    /// they see.
+    /// An app rarely needs it: a device that has missed something detects it by the digest of a
+    /// reply, and starts over by itself. Use it for a button, for a person who doubts what the
+    /// screen shows.
     ///
     /// # Errors
     ///
@@ -435,11 +436,11 @@ impl Replica {
         inner.write(&account, Batch { state: Some(state), ..Batch::default() }).await
     }
 
-    /// Decides what to do with the local records of an account that was erased on the server. The device
-    /// takes a new id, so late requests of the old id are not treated as its own.
+    /// Decides what to do with the local records of an account that was erased on the server.
     ///
-    /// Call it after [`Phase::Erased`](crate::Phase::Erased) or [`ErrorKind::Erased`]. In any other
-    /// state it does nothing.
+    /// The device takes a new id, so the server does not treat late requests of the old id as its
+    /// own. Call this after [`Phase::Erased`](crate::Phase::Erased) or [`ErrorKind::Erased`]. In
+    /// any other state it does nothing.
     ///
     /// # Errors
     ///
@@ -489,7 +490,7 @@ impl Replica {
         self.inner.lock().await
     }
 
-    /// Says how the device hears of other devices' edits.
+    /// Sets how the device learns of other devices' edits.
     pub(crate) fn show_following(&self, following: Following) {
         self.status.send_if_modified(|status| {
             let before = std::mem::replace(&mut status.following, following);
@@ -497,7 +498,7 @@ impl Replica {
         });
     }
 
-    /// Changes the status and tells those who watch it, if it is another one then.
+    /// Changes the status, and notifies its watchers if it is different.
     pub(crate) async fn publish(
         &self,
         inner: &mut Inner,
@@ -521,7 +522,7 @@ impl Inner {
         account.ok_or_else(|| Error::new(op, ErrorKind::NoAccount))
     }
 
-    /// The kind of that number, if the schema has it.
+    /// The kind with that number, if the schema has it.
     pub(crate) fn declared(&self, op: &'static str, kind: KindNumber) -> Result<Arc<Kind>> {
         let found = self.kinds.schema().kind(kind).cloned();
         let name = || {
@@ -532,7 +533,7 @@ impl Inner {
         found.ok_or_else(|| self.no_such_kind(op, &name()))
     }
 
-    /// The kind of that name, if the schema has it.
+    /// The kind with that name, if the schema has it.
     pub(crate) fn declared_kind(&self, op: &'static str, name: &str) -> Result<Arc<Kind>> {
         let found = self.kinds.schema().named(name).cloned();
         found.ok_or_else(|| self.no_such_kind(op, name))
@@ -560,13 +561,14 @@ impl Inner {
         Ok(open)
     }
 
-    /// Writes what may open or close any number of records.
+    /// Writes a batch that may open or close any number of records.
     pub(crate) async fn write(&mut self, account: &str, batch: Batch) -> Result<()> {
         self.open = None;
         self.store(account, batch).await
     }
 
-    /// Writes, and drops what the storage had no room to note of these records: it is in them.
+    /// Writes a batch. The records contain what the storage had no space for, so those marks are
+    /// dropped.
     pub(crate) async fn store(&mut self, account: &str, batch: Batch) -> Result<()> {
         let keys: Vec<Key> = batch.records.iter().map(|local| local.key).collect();
         self.storage.write(account, batch).await?;
@@ -574,7 +576,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Reads records whose pending edits somebody goes on with.
+    /// Reads records, including the marks for which the storage had no space.
     pub(crate) async fn read(&mut self, account: &str, keys: &[Key]) -> Result<Vec<Option<Local>>> {
         let mut found = self.storage.read(account, keys).await?;
         found.iter_mut().flatten().for_each(|local| self.unstored.complete(account, local));
@@ -607,8 +609,8 @@ fn open_count(local: &Local) -> OpenCount {
     OpenCount { pending: usize::from(is_open), refused: usize::from(is_refused) }
 }
 
-/// Makes the fields of counters what is to be sent: a number that is to be reached becomes what is
-/// counted here.
+/// Turns the values of counters into what is sent: a number to reach becomes the count of this
+/// device.
 pub(crate) fn count(
     kind: &Kind,
     device: &str,
@@ -640,7 +642,7 @@ pub(crate) fn view(local: Local, kind: &Arc<Kind>) -> Option<View> {
     })
 }
 
-/// The id of an installation, which no other has.
+/// A new id of an installation, different from all others.
 pub(crate) fn new_device(random: &dyn Random) -> String {
     format!("{:016x}{:016x}", random.next_u64(), random.next_u64())
 }

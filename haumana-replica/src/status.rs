@@ -1,14 +1,14 @@
 //! What a screen shows of the sync.
 //!
-//! A screen that shows [`Status`] needs no other call: it changes with each edit, each sync, and
-//! each change of the connection.
+//! A screen that shows [`Status`] needs no other call. The status changes with each edit, each
+//! sync, and each change of the connection.
 
 use crate::error::ErrorKind;
 use haumana_sync::time::UnixMillis;
 
-/// Where the sync stands.
+/// The phase of the sync.
 ///
-/// It says how the last sync ended, not whether edits wait: [`Status::pending`] does.
+/// It says how the last sync ended. [`Status::pending`] says whether edits wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
     /// Nothing is under way.
@@ -20,26 +20,26 @@ pub enum Phase {
     ///
     /// The first is [`ErrorKind::Offline`], the second [`ErrorKind::Unavailable`].
     Offline,
-    /// The sign-in has run out, or nobody is signed in.
+    /// The sign-in has expired, or nobody is signed in.
     NeedsSignIn,
     /// The account was erased on the server. Nothing is sent until a person decides.
     Erased,
-    /// Something else is wrong; a person must look.
+    /// Another error. A person must look.
     Failed(ErrorKind),
 }
 
-/// How the device hears of other devices' edits.
+/// How the device learns of other devices' edits.
 ///
 /// It is [`Not`](Following::Not) unless [`Replica::follow_with`](crate::Replica::follow_with) runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Following {
-    /// It does not: it syncs when the app says so.
+    /// It does not: it syncs only when the app calls it.
     #[default]
     Not,
-    /// The server tells it at once.
+    /// The server notifies it at once.
     Live,
-    /// It asks now and then: the server has no live feed, or it cannot be had.
+    /// It asks from time to time: the server has no live feed, or the feed cannot be reached.
     Polling,
     /// It cannot reach the server, and tries again.
     Offline,
@@ -67,28 +67,29 @@ pub enum Following {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Status {
-    /// Where it stands.
+    /// The phase of the sync.
     pub phase: Phase,
     /// How many records wait for the server.
     ///
     /// These are records, not edits: ten edits of one record count once.
     pub pending: usize,
-    /// How many of those the server refused ([`View::refused`](crate::View::refused)).
+    /// How many of those the server has refused ([`View::refused`](crate::View::refused)).
     pub refused: usize,
     /// How many records came in during the last or current sync.
     pub pulled: usize,
     /// How many conflicts the last or current sync made.
     pub conflicts: usize,
-    /// How many entries of the inbox are open, as the server said last; `None` if it has not said.
+    /// How many entries of the inbox are open, by the server's last reply; `None` if no reply said
+    /// so.
     ///
     /// The storage keeps it, so it is known before the first sync of a program.
     pub open_conflicts: Option<u64>,
-    /// How the device hears of other devices' edits ([`Replica::follow_with`](crate::Replica::follow_with)).
+    /// How the device learns of other devices' edits
+    /// ([`Replica::follow_with`](crate::Replica::follow_with)).
     pub following: Following,
-    /// When the device was last proven to hold what the server holds, by the digest of all records.
-    /// `None` since the sign-in, or the start of the program.
+    /// When the device was last proven to have the same records as the server, by the digest of all
+    /// records. `None` if not yet since the sign-in, or since the start of the program.
     ///
-    /// The digest names every record and its version, so it proves more than that the last request
-    /// went through.
+    /// The digest covers every record and its version. So it proves more than a successful request.
     pub equal_at: Option<UnixMillis>,
 }

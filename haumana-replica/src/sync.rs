@@ -1,7 +1,7 @@
 //! A whole sync: round trips until this device and the server agree.
 //!
-//! A sync is as many round trips as it takes. Each of them is complete in itself: what it brought
-//! is stored with the new cursor in one write.
+//! A sync needs one or more round trips. Each of them is complete: its changes are stored with the
+//! new cursor in one write.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::replica::Replica;
@@ -14,36 +14,35 @@ use std::sync::atomic::Ordering;
 
 /// What a sync did.
 ///
-/// A sync that had nothing to do takes one round trip.
+/// A sync with nothing to do takes one round trip.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// How many round trips it took.
     pub rounds: usize,
     /// How many records came in.
     pub pulled: usize,
-    /// How many conflicts its pushes made; they are in the inbox.
+    /// How many conflicts its pushes caused. They are in the inbox.
     pub conflicts: usize,
 }
 
 impl Replica {
-    /// Pushes what is pending and pulls what is new, until nothing of either is left.
+    /// Pushes what is pending and pulls what is new, until nothing is left of either.
     ///
-    /// A sync that is dropped half-way has lost nothing; the next one goes on.
+    /// A sync that is dropped half-way loses nothing; the next one continues.
     ///
-    /// When to call it: when the app starts, a moment after an edit, and when the network comes
-    /// back. [`Replica::follow_with`] does all of that.
+    /// Call it when the app starts, a moment after an edit, and when the network comes back.
+    /// [`Replica::follow_with`] does all of that.
     ///
-    /// - Edits that are made while it runs are sent by it as well.
-    /// - A reply that is lost costs a repetition: the next sync sends the same edits, and the
-    ///   server knows them.
-    /// - A device whose digest differs from the server's at the end starts over once. It fails with
-    ///   [`ErrorKind::Protocol`] if that does not help.
-    /// - Where the storage has no space for a reply, the reply changes nothing, as if it had been lost.
-    ///   What else is pending is sent all the same, and the sync fails with
+    /// - Edits that are made while it runs are sent by it, too.
+    /// - If a reply is lost, the next sync sends the same edits again, and the server recognises
+    ///   them.
+    /// - If the device's digest differs from the server's at the end, the device starts over once.
+    ///   If that does not help, the sync fails with [`ErrorKind::Protocol`].
+    /// - If the storage has no space for a reply, the reply changes nothing, as if it had been
+    ///   lost. The other pending edits are still sent, and the sync fails with
     ///   [`ErrorKind::NoSpace`].
-    /// - A push that the server refuses does not fail the sync: the record says so
-    ///   ([`View::refused`](crate::View::refused)), and everything else goes through.
-    ///
+    /// - A push that the server refuses does not fail the sync. The record has the reason
+    ///   ([`View::refused`](crate::View::refused)), and all other pushes are done.
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
     /// # #[tokio::main(flavor = "current_thread")]
@@ -62,9 +61,9 @@ impl Replica {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Busy`] if one is under way; [`ErrorKind::NoAccount`] if its account is not the one
-    /// that is signed in any more; else what the transport, the server's answers or the storage fail
-    /// with. Edits are kept whatever it is.
+    /// [`ErrorKind::Busy`] if a sync is under way; [`ErrorKind::NoAccount`] if its account is not
+    /// signed in any more; otherwise the errors of the transport, the server's answers and the
+    /// storage. Edits are kept in each case.
     pub async fn sync(&self, transport: &dyn Transport) -> Result<Summary> {
         let flight = Flight::begin(self).await?;
         let account = &flight.account;
@@ -90,7 +89,7 @@ impl Replica {
     async fn rounds(&self, account: &UserId, transport: &dyn Transport) -> Result<Summary> {
         let mut summary = Summary::default();
         let (mut mismatches, mut n_empty) = (0, 0);
-        // Why a reply of this sync could not be taken over.
+        // Why a reply of this sync could not be stored.
         let mut full: Option<Error> = None;
         loop {
             let outgoing = match full.take() {
@@ -129,7 +128,7 @@ impl Replica {
                 .await?;
             }
             mismatches += usize::from(progress.mismatch);
-            // Once is a lost page of an earlier life; twice in a row is a mistake of somebody's.
+            // One mismatch may be a lost page of an earlier life. Two in a row are a mistake.
             if 1 < mismatches {
                 return Err(Error::new("compare", ErrorKind::Protocol));
             }
@@ -138,7 +137,7 @@ impl Replica {
             }
             let is_empty = progress.pulled == 0 && progress.settled == 0;
             n_empty = if is_empty { n_empty + 1 } else { 0 };
-            // A server that always has more must not keep a device at work.
+            // A server that always has more must not keep a device busy for ever.
             if PULLED < summary.pulled || EMPTY_ROUNDS < n_empty {
                 let why = "the server always has more";
                 return Err(Error::new("sync", ErrorKind::Protocol).caused_by(why));
@@ -169,13 +168,13 @@ impl Replica {
 }
 
 const USER_RECORDS: usize = limits::USER_RECORDS as usize;
-/// LIMIT: how many round trips in a row may bring and settle nothing. A page may be empty where all
-/// of it is this device's own; a user has at most so many pages of records.
+/// LIMIT: how many round trips in a row may bring and settle nothing. A page may be empty if all of
+/// it is this device's own. A user has at most this many pages of records.
 const EMPTY_ROUNDS: usize = USER_RECORDS / limits::PAGE_RECORDS + 100;
-/// LIMIT: how many records one sync takes in: five times as many as a user can have.
+/// LIMIT: how many records one sync receives: five times as many as a user can have.
 const PULLED: usize = 5 * USER_RECORDS;
 
-/// The one sync that is under way; it ends also if it is dropped.
+/// The one sync that is under way. It also ends if it is dropped.
 struct Flight<'a> {
     replica: &'a Replica,
     account: UserId,

@@ -15,8 +15,7 @@ use std::collections::BTreeMap;
 impl Replica {
     /// Adds a record.
     ///
-    /// The id is random and made here, so the record can be referred to before any server knows of
-    /// it.
+    /// The id is random and made here. So other records can refer to it before a server knows it.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
@@ -57,7 +56,8 @@ impl Replica {
     ///
     /// # Errors
     ///
-    /// As [`Replica::add`]. The id of a record of another kind is no error: it is `Ok(None)`.
+    /// As [`Replica::add`]. If the id is of a record of another kind, that is no error: it returns
+    /// `Ok(None)`.
     pub async fn get<T: Record>(&self, id: RecordId) -> Result<Option<T>> {
         self.check_type::<T>("get").await?;
         let view = self.record(T::key(id)).await?;
@@ -94,12 +94,11 @@ impl Replica {
         Ok(views.iter().map(|view| (view.key.id, T::from_content(&view.content))).collect())
     }
 
-    /// Edits a record. Only the fields that `edit` makes another value count as edited. What is added
-    /// to a counter, or taken away from it, is counted on this device.
+    /// Edits a record. Only fields whose value `edit` changes count as edited. An addition to a
+    /// counter, or a subtraction, is counted for this device.
     ///
-    /// `edit` gets the record as its user sees it, pending edits included, and runs while the
-    /// replica is locked: it must not wait for anything. An edit that changes nothing writes
-    /// nothing.
+    /// `edit` gets the record as its user sees it, pending edits included. It runs while the
+    /// replica is locked, so it must not block. An edit that changes nothing writes nothing.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
@@ -135,7 +134,7 @@ impl Replica {
         .await
     }
 
-    /// Checks that the schema has the type as the type declares itself.
+    /// Checks that the type's declaration agrees with the schema.
     async fn check_type<T: Record>(&self, op: &'static str) -> Result<()> {
         let inner = self.lock().await;
         let declared = inner.declared_kind(op, T::KIND)?;
@@ -153,7 +152,8 @@ fn changed(
     after.into_iter().filter(|(name, value)| before.get(name) != Some(value)).collect()
 }
 
-/// What of a type is not in the schema. The schema may have more fields, and other limits.
+/// What a type declares and the schema does not have. The schema may have more fields, and other
+/// limits.
 fn difference(schema: &Kind, own: &Kind) -> Option<Flaw> {
     if schema.number() != own.number() {
         return Some(Flaw::of_kind(own.name(), Reason::OtherDeclaration));
