@@ -60,9 +60,9 @@
 //! | `skip` | not a field of the record; it gets its type's default when a record is read |
 //!
 //! The Rust type decides the rest: `String` is text, `bool` a flag, `i64`, `i32` and `u32` are
-//! integers, `f64` is a number, `JsonText` is any JSON. Text, a flag, a number or a time that is not
-//! an `Option` has a default in the schema: `""`, `false`, `0`, or the time of the edit that creates
-//! the record. An absent list or set is empty.
+//! integers, `f64` is a number, `JsonText` is any JSON. Text, a flag, a number or a time that is
+//! not an `Option` has a default in the schema: `""`, `false`, `0`, or the time of the edit that
+//! creates the record. An absent list or set is empty.
 //!
 //! # Errors
 //!

@@ -1,30 +1,31 @@
-//! What the server refused for a reason that passes, such as a full account, is sent again by later
-//! syncs as it is. A few records are tried first, so that an account that stays full costs little.
+//! Retries of records that the server refused for a reason that passes, such as a full account.
+//! Later syncs send them again unchanged. A few records are tried first, so an account that stays
+//! full costs little.
 
 use crate::record::Local;
 use haumana_sync::engine::Refusal;
 use haumana_sync::id::Key;
 
-/// LIMIT: how many of them are tried first. While all of a request are accepted, the next one has twice
-/// as many.
+/// LIMIT: how many of them are tried first. If all of a request are accepted, the next request has
+/// twice as many.
 const FIRST: usize = 10;
 
-/// How far it has come, through the records in the order of their keys.
+/// How far the retries have come, through the records in the order of their keys.
 #[derive(Debug)]
 pub(crate) struct Again {
-    /// Behind which record it goes on; `None`: with the first one.
+    /// The record after which it continues; `None` to begin with the first one.
     pub(crate) after: Option<Key>,
-    /// How many of them the next request has at most.
+    /// The most of them in the next request.
     pub(crate) size: usize,
-    /// Whether this sync has been refused one again; the rest waits for the next sync.
+    /// Whether one was refused again in this sync. Then the others wait for the next sync.
     pub(crate) is_over: bool,
 }
 
-/// What one request tries again.
+/// The retries of one request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tried {
     pub(crate) keys: Vec<Key>,
-    /// Behind which record the next request goes on; `None`: with the first one.
+    /// The record after which the next request continues; `None` to begin with the first one.
     pub(crate) next: Option<Key>,
 }
 
@@ -35,7 +36,8 @@ impl Default for Again {
 }
 
 impl Again {
-    /// Takes note of how many of `tried` were refused again. Returns whether this sync goes on.
+    /// Notes how many of `tried` were refused again. Returns whether this sync continues with
+    /// retries.
     pub(crate) fn note(&mut self, tried: &Tried, n_refused: usize) -> bool {
         self.after = tried.next;
         self.is_over |= n_refused != 0;
@@ -44,7 +46,7 @@ impl Again {
         goes_on
     }
 
-    /// A sync has come to its end, and the next one tries again.
+    /// The sync has ended. The next one tries again.
     pub(crate) fn rest(&mut self) {
         self.is_over = false;
     }
@@ -69,7 +71,7 @@ mod tests {
         let sizes = [
             (one.clone(), 0, 2 * FIRST),
             (one.clone(), 0, 4 * FIRST),
-            // There was nothing that may pass.
+            // There was no record to retry.
             (Vec::new(), 0, FIRST),
             (Vec::new(), 0, FIRST),
             (one.clone(), 0, 2 * FIRST),

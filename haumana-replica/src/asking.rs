@@ -1,5 +1,5 @@
-//! Calls that change something on the server and may be made twice: each is one request, by a name
-//! that is kept until the server has answered.
+//! Calls that change something on the server and may be repeated. Each call has a name, which is
+//! kept until the server has answered. A repeat with the same name is the same request.
 
 use crate::error::{ErrorKind, Result};
 use crate::replica::{Inner, Replica, new_device};
@@ -8,8 +8,8 @@ use crate::transport::{Call, Transport};
 use haumana_sync::id::Key;
 
 impl Replica {
-    /// Makes a call about `key`, if it is about one record. `what` says what is asked for: the same
-    /// again, as long as nobody has answered, is the same request.
+    /// Makes a call; `key` is its record, if it concerns one. `what` describes the call. Until the
+    /// server has answered, the same call again is the same request.
     pub(crate) async fn ask_once(
         &self,
         transport: &dyn Transport,
@@ -22,7 +22,7 @@ impl Replica {
             .lock()
             .await
             .begin_asking(account.as_str(), what, key, || {
-                // As unlikely to meet another as the id of a device.
+                // It is unique, as the id of a device is.
                 new_device(self.random.as_ref())
             })
             .await?;
@@ -37,23 +37,25 @@ impl Replica {
         answer
     }
 
-    /// Erases everything of the account on the server. What is on this device stays until
-    /// [`Replica::settle_erasure`] says what becomes of it, after the next sync. The same again
-    /// before the server has answered erases nothing that was uploaded since.
+    /// Erases all data of the account on the server.
     ///
-    /// There is no way back on the server, and no history of it. Ask the person twice, and offer
+    /// The data on this device stays. After the next sync, call [`Replica::settle_erasure`] to
+    /// decide about it. If the call is repeated before the server has answered, the repeat does not
+    /// erase what was uploaded since.
+    ///
+    /// The server cannot undo it, and keeps no history. Ask the person twice, and offer
     /// [`Replica::export`] first.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NoAccount`], or what the transport fails with.
+    /// [`ErrorKind::NoAccount`], or an error of the transport.
     pub async fn erase(&self, transport: &dyn Transport) -> Result<()> {
         let call = |asked: Unanswered| Call::Erase { request_id: asked.request_id };
         self.ask_once(transport, "erase".to_owned(), None, call).await.map(drop)
     }
 }
 
-/// Whether the server has answered, so that nothing was done.
+/// Whether the server has answered that nothing was done.
 fn is_refusal(kind: ErrorKind) -> bool {
     use ErrorKind::{ConflictClosed, Invalid, NotFound, PastRetention};
     matches!(kind, ConflictClosed | Invalid | NotFound | PastRetention)
@@ -73,7 +75,7 @@ impl Inner {
             None => None,
         };
         let base = found.and_then(|local| local.version());
-        // Once there is news of the record, its user has seen what became of the first request.
+        // If the record has changed since, its user has seen the outcome of the first request.
         let is_again = |asked: &&Unanswered| asked.call == call && asked.base == base;
         if let Some(asked) = state.unanswered.as_ref().filter(is_again) {
             return Ok(asked.clone());

@@ -1,35 +1,35 @@
-//! Reading the feed of changes: of everything, of a kind, or of one record.
+//! Reads the feed of changes: of all records, of a kind, or of one record.
 //!
-//! The feed says which records changed, never how. A screen reads them again. So a reader that is
-//! slow loses nothing but time.
+//! The feed says which records changed, never how. A screen reads them again. So a slow reader
+//! loses only time.
 
 use crate::feed::{Cause, Change};
 use crate::replica::Replica;
 use haumana_sync::id::{Key, KindNumber};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-/// What a reader of the feed hears next.
+/// The next event of the feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
     /// These records changed.
     Changed(Change),
-    /// The reader was too slow and missed changes. It reads everything that it shows again.
+    /// The reader was too slow and missed changes. It must read everything that it shows again.
     ///
-    /// It is also safe to treat every event so.
+    /// It is also safe to treat every event in this way.
     Missed,
 }
 
-/// A reader of the feed. It hears of what changes after it was made.
+/// A reader of the feed. It gets the changes that happen after it was made.
 ///
-/// Make it before the screen reads what it shows; then no change falls in between.
+/// Make it before the screen reads its data; then no change is missed in between.
 #[derive(Debug)]
 pub struct Changes {
     receiver: Receiver<Change>,
     about: About,
 }
 
-/// What a reader wants to hear of.
+/// What a reader is interested in.
 #[derive(Clone, Copy, Debug)]
 enum About {
     Everything,
@@ -48,8 +48,8 @@ impl About {
 }
 
 impl Changes {
-    /// Waits for the next event; `None` once the replica is gone. It is safe to drop and to call
-    /// again.
+    /// Waits for the next event; `None` once the replica is gone. It is safe to drop the future and
+    /// to call again.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
             let change = match self.receiver.recv().await {
@@ -70,13 +70,13 @@ impl Changes {
 }
 
 impl Replica {
-    /// Returns a feed of which records change from now on, by edits here and by syncs.
+    /// Returns a feed of the records that change from now on, by edits here and by syncs.
     ///
-    /// A change that a sync brought is told while the sync goes on, before
-    /// [`Status`](crate::Status) says that it has ended.
+    /// A change by a sync is sent while the sync still runs, before [`Status`](crate::Status) says
+    /// that it has ended.
     ///
-    /// Nobody waits for its reader. One that is 256 changes behind hears [`Event::Missed`] in
-    /// their place.
+    /// The replica does not wait for readers. A reader that is 256 changes behind gets
+    /// [`Event::Missed`] instead of them.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
@@ -97,14 +97,14 @@ impl Replica {
         self.feed(About::Everything)
     }
 
-    /// As [`Replica::changes`], of one kind.
+    /// As [`Replica::changes`], for one kind.
     ///
-    /// A change of account is told to every reader.
+    /// A change of account is sent to every reader.
     pub fn changes_of_kind(&self, kind: KindNumber) -> Changes {
         self.feed(About::Kind(kind))
     }
 
-    /// As [`Replica::changes`], of one record.
+    /// As [`Replica::changes`], for one record.
     pub fn changes_of(&self, key: Key) -> Changes {
         self.feed(About::Record(key))
     }

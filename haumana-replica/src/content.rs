@@ -1,4 +1,4 @@
-//! Values of fields as JSON, and records made of them.
+//! Values of fields as JSON, and records made from them.
 
 pub use haumana_sync::record::Content;
 
@@ -11,8 +11,8 @@ use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Makes a record of fields, as the server makes one of a push without a base; `None` if they are
-/// only a part of one.
+/// Makes a record from fields, as the server does for a push without a base; `None` if they are
+/// only a part of a record.
 pub(crate) fn create<'a>(
     kind: &Arc<Kind>,
     fields: impl Iterator<Item = (&'a str, &'a JsonText)>,
@@ -30,8 +30,8 @@ pub(crate) fn create<'a>(
     complete(content)
 }
 
-/// Gives fields that are the same as others where nothing was said their values; `None` if the record
-/// lacks a field that it cannot be without.
+/// Sets absent fields whose default is another field; `None` if the record lacks a field that it
+/// must have.
 fn complete(mut content: Content) -> Option<Content> {
     let kind = content.kind().clone();
     for field in kind.fields() {
@@ -46,12 +46,12 @@ fn complete(mut content: Content) -> Option<Content> {
     Some(content)
 }
 
-/// Whether a field is touched when a record is made, and never again.
+/// Whether a field is set when a record is made, and never again.
 pub(crate) fn is_mark_of_making(field: &Field) -> bool {
     field.policy() == Merge::Fixed && field.is_edit_time()
 }
 
-/// Puts a value into a field, if it is of a type that the field can hold.
+/// Sets a field, if the field can hold a value of that type.
 pub(crate) fn put(content: &mut Content, name: &str, value: &JsonText) {
     if let Some(value) = read_value(content.kind(), name, value) {
         content.set(name, value);
@@ -63,27 +63,27 @@ pub(crate) fn write_value(value: &Value) -> Option<JsonText> {
     JsonText::parse(&serde_json::to_string(value).ok()?)
 }
 
-/// Reads a value of JSON; `None` if the field holds no such thing.
+/// Reads a value from JSON; `None` if the field cannot hold it.
 pub(crate) fn read_value(kind: &Kind, name: &str, value: &JsonText) -> Option<Value> {
     let raw: &RawValue = serde_json::from_str(value.as_str()).ok()?;
     kind.named(name).read(raw)
 }
 
-/// Reads a value that the server shows to a person: of a field, or of the group that it leads. One that
-/// does not fit is JSON.
+/// Reads a value that the server shows to people: of a field, or of the group that the field leads.
+/// A value that does not fit is returned as JSON.
 pub(crate) fn shown_value(kind: &Kind, name: &str, value: &JsonText) -> Value {
     let of_group = || kind.read_unit(name, serde_json::from_str(value.as_str()).ok()?);
     let read = read_value(kind, name, value).or_else(of_group);
     read.unwrap_or_else(|| Value::Json(value.clone()))
 }
 
-/// Whether concurrent edits of a field are merged by its parts against what both began with.
+/// Whether concurrent edits of a field merge by its parts, with the common base.
 pub(crate) fn has_parts(kind: &Kind, name: &str) -> bool {
     kind.named(name).field_type().needs_base()
 }
 
-/// Whether the server must be told what a device has set before, on the same base: it merges a later
-/// change by what that one adds to the earlier.
+/// Whether the server must know what a device has set before, on the same base. It then merges only
+/// the difference between the later change and the earlier one.
 pub(crate) fn builds_on_earlier(kind: &Kind, name: &str) -> bool {
     has_parts(kind, name) || is_counter(kind, name)
 }
@@ -93,7 +93,7 @@ pub(crate) fn is_counter(kind: &Kind, name: &str) -> bool {
     *kind.named(name).field_type() == FieldType::Counter
 }
 
-/// A value as a merge begins with it, as text.
+/// A value in the form of a merge's base, as text.
 pub(crate) fn base_text(value: &Value) -> String {
     match value {
         Value::Text(text) => text.clone(),
@@ -110,7 +110,7 @@ pub(crate) fn base_value(kind: &Kind, name: &str, text: &str) -> Value {
     }
 }
 
-/// Says why a field cannot hold a value; the server would refuse it.
+/// Checks that a field can hold a value. Otherwise the server would refuse it.
 pub(crate) fn check(kind: &Kind, name: &str, value: &Value) -> Result<(), Flaw> {
     let flaw = |reason| Err(Flaw::of_field(kind, name, reason));
     let field = kind.named(name);

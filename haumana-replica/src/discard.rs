@@ -1,4 +1,4 @@
-//! What a delete would lose.
+//! The edits that a delete would lose.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::{Local, Touch};
@@ -9,12 +9,12 @@ use haumana_sync::time::UnixMillis;
 use std::sync::Arc;
 
 impl Replica {
-    /// Returns the fields of a record whose edits a delete would drop: they have never been on their
-    /// way to the server, or the server refused them, so no server can give them back. An app asks
-    /// its user, or syncs first. Empty if the server's history has, or will have, all of it.
+    /// Returns the fields of a record whose edits a delete would drop. These edits were never sent
+    /// to the server, or the server refused them. So no server can return them. It is empty if the
+    /// server's history has, or will have, all edits.
     ///
-    /// Nothing is deleted here. Call it before [`Replica::delete`], and ask the person if it names
-    /// anything.
+    /// Nothing is deleted here. Call it before [`Replica::delete`]. If it names a field, ask the
+    /// person, or sync first.
     ///
     /// # Errors
     ///
@@ -32,7 +32,7 @@ fn lost_by_delete(kind: &Arc<Kind>, local: &Local) -> Option<Vec<String>> {
     let mut after = local.clone();
     after.delete(kind, UnixMillis(0)).ok()?;
     let waiting = local.pending.touches.iter().filter(|(_, touch)| touch.acked.is_none());
-    // A field may go back to what was on its way before.
+    // A field may return to the value that was sent before.
     let is_kept = |name: &str, touch: &Touch| {
         after.pending.touches.get(name).is_some_and(|kept| kept.at == touch.at)
     };

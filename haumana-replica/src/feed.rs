@@ -1,16 +1,16 @@
-//! Which records changed: a feed that never waits for its readers.
+//! The feed of changed records. It never waits for its readers.
 
 use haumana_sync::id::Key;
 use std::sync::Arc;
 use tokio::sync::broadcast::{self, Receiver, Sender};
 
-/// LIMIT: how many changes a reader may be behind. Then it is told that it has missed some.
+/// LIMIT: how many changes a reader may be behind. Then it gets a message that it has missed some.
 const BEHIND: usize = 256;
 
 /// Why records changed.
 ///
-/// A screen whose user is typing treats the two differently: an edit is its own, a sync is somebody
-/// else's.
+/// A screen on which a person types treats the two differently: an edit is the person's own, a sync
+/// brings the edits of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
@@ -18,24 +18,24 @@ pub enum Cause {
     Edit,
     /// A sync brought them, or the server's answer to what was pushed.
     Sync,
-    /// Another account is signed in, or nobody, or the account's records were forgotten. Everything
-    /// may be another.
+    /// Another account or none is signed in, or the account's records were forgotten. All records
+    /// may have changed.
     Account,
 }
 
 /// Records that changed together.
 ///
-/// One sync tells one change for each of its pages.
+/// One sync sends one change for each of its pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {
-    /// Which records. What they are now, the replica says.
+    /// The keys of the records. Read their current state from the replica.
     pub keys: Arc<[Key]>,
     /// Why.
     pub cause: Cause,
 }
 
-/// Where changes are told.
+/// The sender of changes.
 #[derive(Debug)]
 pub(crate) struct Feed(Sender<Change>);
 
@@ -49,9 +49,9 @@ impl Feed {
         self.0.subscribe()
     }
 
-    /// Tells everybody who reads the feed.
+    /// Sends a change to all readers.
     pub(crate) fn tell(&self, keys: Vec<Key>, cause: Cause) {
-        // Without a reader nobody is told.
+        // Without a reader nothing is sent.
         let _ = self.0.send(Change { keys: keys.into(), cause });
     }
 }

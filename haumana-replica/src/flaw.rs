@@ -1,12 +1,12 @@
 //! Why an edit cannot be made: the kind, the field, and the reason.
 //!
-//! The same rules hold on the server, so an edit that is accepted here is rarely refused there.
+//! The server has the same rules. So an edit that is accepted here is rarely refused there.
 
 use haumana_sync::limits;
 use haumana_sync::schema::{Element, Field, FieldType, Kind};
 use std::fmt;
 
-/// Why a record or a field cannot be what somebody wants it to be.
+/// Why a record or a field cannot have the given values.
 ///
 /// `Display` names the kind and the field, and no value.
 ///
@@ -16,11 +16,11 @@ use std::fmt;
 pub struct Flaw {
     /// The name of the kind.
     pub kind: String,
-    /// The name of the field; `None` if it is about the record as a whole.
+    /// The name of the field; `None` if it concerns the whole record.
     pub field: Option<String>,
     /// The reason.
     pub reason: Reason,
-    /// What there is in place of a name that does not exist.
+    /// The existing names, if a name does not exist.
     known: Vec<String>,
     /// What the field expects of a value, or its limit.
     detail: Option<String>,
@@ -32,27 +32,28 @@ pub struct Flaw {
 pub enum Reason {
     /// The schema has no kind of that name.
     NoSuchKind,
-    /// The kind has no field of that name. A key that a kind does not name takes JSON.
+    /// The kind has no field with that name. Under an undeclared key only JSON can be set.
     NoSuchField,
-    /// The name is one of the protocol's own, such as `version`, which are never content.
+    /// The name is one of the protocol's own, such as `version`. Such names are never content.
     Reserved,
-    /// The value is of another type than the field, or none of its words. The text of the flaw
-    /// names them.
+    /// The value is of another type than the field, or not one of its words. The text of the flaw
+    /// names the words.
     WrongType,
-    /// The value exceeds the field's limit, or the record its own. The text of the flaw names the
-    /// field's.
+    /// The value exceeds the field's limit, or the record exceeds its limit. The text of the flaw
+    /// names the field's limit.
     TooLarge,
     /// The field cannot be without a value.
     Missing,
-    /// The value is decided when the record is made.
+    /// The value cannot change after the record is made.
     ///
-    /// Its policy is [`Merge::Fixed`](haumana_sync::schema::Merge::Fixed).
+    /// The field's policy is [`Merge::Fixed`](haumana_sync::schema::Merge::Fixed).
     Fixed,
     /// The field has no index.
     NotIndexed,
-    /// The type's declaration is not that of the schema.
+    /// The type's declaration differs from the schema.
     ///
-    /// The replica was opened with a schema in which the kind or field has another number or type.
+    /// The replica was opened with a schema in which the kind or the field has another number or
+    /// type.
     OtherDeclaration,
 }
 
@@ -88,7 +89,7 @@ impl Flaw {
     }
 }
 
-/// What a field holds at most, for people.
+/// The limit of a field, for people.
 fn limit(field: &Field) -> Option<String> {
     Some(match field.field_type() {
         FieldType::Text { max_chars } => format!("{max_chars} characters"),

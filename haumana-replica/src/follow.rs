@@ -1,7 +1,7 @@
-//! Following other devices: a sync at each poke of the server, and now and then where it cannot poke.
+//! Follows other devices: syncs at each poke of the server, and from time to time without pokes.
 //!
-//! Following is a loop around [`Replica::sync`]. It adds when to call it, and nothing else: an app
-//! may do the same by hand.
+//! Following is a loop around [`Replica::sync`]. It only decides when to call it. An app may do the
+//! same by hand.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::feed::{Cause, Change};
@@ -17,32 +17,36 @@ use tokio::sync::MutexGuard;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-/// How quickly a device follows where nothing pokes it. [`Pace::usual`] makes one, whose fields can be
-/// set.
+/// How quickly a device follows if no server pokes it. [`Pace::usual`] makes one; then set the
+/// fields that differ.
 ///
-/// Shorter times bring edits sooner where there is no live feed, and cost a request each. One that
-/// finds nothing new is small: the server reads one item for it.
+/// With shorter times, edits arrive sooner when there is no live feed, but each sync costs a
+/// request. A sync that finds nothing new is cheap: the server reads one item for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pace {
     /// How often it syncs while no server pokes it. Usually a minute.
     pub poll: Duration,
-    /// How often it syncs although a server would poke it: a poke may be lost. Usually 15 minutes.
+    /// How often it syncs although the server pokes it, since a poke may be lost. Usually 15
+    /// minutes.
     pub check: Duration,
-    /// How long a live feed may say nothing, and connecting may take. Usually 65 seconds, in which a
-    /// server of this project says something twice.
+    /// How long a live feed may be silent, and how long connecting may take. Usually 65 seconds. A
+    /// server of this project sends something twice in that time.
     pub silence: Duration,
-    /// How long it waits before it asks again for a feed that there is not. Usually 15 minutes.
+    /// How long it waits until it asks again for a feed that the server does not have. Usually 15
+    /// minutes.
     pub no_feed: Duration,
-    /// How long it waits before it connects again, and before it syncs again after a failure. Its
-    /// `tries` mean nothing here. Usually anywhere below 2 seconds at first, 5 minutes at most.
+    /// How long it waits before it connects again, and before it syncs again after a failure. The
+    /// field `tries` is not used. Usually a random time below 2 seconds at first, and 5 minutes at
+    /// most.
     pub backoff: Backoff,
 }
 
 impl Pace {
-    /// A minute, a quarter of an hour, and the others as they are said to be.
+    /// The usual times: a poll each minute, a check each 15 minutes, and the others as their fields
+    /// say.
     ///
-    /// A device that is connected and idle then syncs four times an hour.
+    /// An idle device with a connection then syncs four times an hour.
     pub fn usual() -> Self {
         let quarter = Duration::from_secs(15 * 60);
         let mut backoff = Backoff::usual();
@@ -52,13 +56,14 @@ impl Pace {
     }
 }
 
-/// LIMIT: the pauses between syncs that pokes cause and that bring nothing: this first, then twice as
-/// long each time. A server that pokes for nothing gets a sync a second.
+/// LIMIT: the first pause between syncs that pokes cause and that bring nothing. Each pause is
+/// twice as long as the one before. So a server that pokes for nothing causes about one sync a
+/// second.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Replica {
-    /// As [`Replica::follow_with`], at the usual pace, with the timers of tokio, on which it must run.
+    /// As [`Replica::follow_with`], at the usual pace, with tokio's timers. It must run on tokio.
     ///
     /// # Errors
     ///
@@ -68,16 +73,17 @@ impl Replica {
         self.follow_with(transport, Pace::usual(), &TokioSleep).await
     }
 
-    /// Keeps this device and the server the same until somebody signs out: syncs at once, and then
-    /// whenever the server says that another device has changed something, whenever something is edited
-    /// here, and now and then. [`Replica::changes`] tells what came, [`Replica::watch`] how it stands.
+    /// Keeps this device and the server equal until the account is signed out. It syncs at once.
+    /// Then it syncs whenever the server says that another device has changed something, whenever
+    /// something is edited here, and from time to time. [`Replica::changes`] says what came, and
+    /// [`Replica::watch`] shows the state.
     ///
-    /// A failure that passes is waited out, with pauses that grow and are left to chance, so that devices
-    /// which were cut off together do not come back together. So is a full disk: what is pending was
-    /// sent, and the rest goes on once there is space. It ends `Ok` when the account is no more
-    /// the one that is signed in. It may be dropped at any time.
+    /// After a failure that passes, it waits and tries again. The pauses grow and are random, so
+    /// that devices which lost the connection together do not return together. A full disk counts
+    /// as such a failure: pending edits are sent, and the rest continues once there is space.
     ///
-    /// Spawn it as a task of its own, once for each time that somebody signs in:
+    /// It returns `Ok` when the account is not signed in any more. It may be dropped at any time.
+    /// Spawn it as a separate task, once for each sign-in:
     ///
     /// ```no_run
     /// # use haumana_replica::{ErrorKind, Replica, transport::HttpTransport};
@@ -95,10 +101,9 @@ impl Replica {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NoAccount`] if nobody is signed in, [`ErrorKind::Busy`] if somebody follows this
-    /// account already.
-    /// [`ErrorKind::NeedsSignIn`], [`ErrorKind::Erased`] and [`ErrorKind::Storage`]: a person must act, and
-    /// then it can begin again.
+    /// [`ErrorKind::NoAccount`] if nobody is signed in, [`ErrorKind::Busy`] if this account is
+    /// followed already. [`ErrorKind::NeedsSignIn`], [`ErrorKind::Erased`] and
+    /// [`ErrorKind::Storage`]: a person must act, and then it can begin again.
     pub async fn follow_with(
         &self,
         transport: &dyn Transport,
@@ -128,14 +133,15 @@ impl Replica {
     }
 }
 
-/// Somebody follows, as long as this is there.
+/// Marks that an account is followed, until it is dropped.
 struct Mark<'a> {
     replica: &'a Replica,
     _following: MutexGuard<'a, ()>,
 }
 
 impl<'a> Mark<'a> {
-    /// Waits for somebody who still follows another account: they end when they hear of it.
+    /// Waits for a follower of another account. It ends when it learns that the account has
+    /// changed.
     async fn set(replica: &'a Replica, account: &UserId) -> Result<Self> {
         let followed = || replica.followed.lock().unwrap_or_else(PoisonError::into_inner);
         let following = match replica.following.try_lock() {
@@ -156,7 +162,7 @@ impl Drop for Mark<'_> {
     }
 }
 
-/// Why nobody follows any more.
+/// Why following ends.
 enum Stop {
     SignedOut,
     Failed(Error),
@@ -164,11 +170,11 @@ enum Stop {
 
 type Followed<T> = std::result::Result<T, Stop>;
 
-/// What came of a sync.
+/// The outcome of a sync.
 enum Synced {
     /// This many records.
     Pulled(usize),
-    /// A failure that passes; the next one is due after this time.
+    /// A failure that passes. The next sync is due after this time.
     Failed(Duration),
 }
 
@@ -184,16 +190,16 @@ struct Follower<'a> {
     sleep: &'a dyn Sleep,
     account: UserId,
     changes: Receiver<Change>,
-    /// Ends when the next sync is due of a device that no feed has told anything. However often it
-    /// connects meanwhile, that is not put off.
+    /// Ends when a device that no feed has told anything must sync. Connecting does not postpone
+    /// it, however often it happens.
     poll: Waiting<'a>,
-    /// The latest revision that the server has said.
+    /// The latest revision that the server has sent.
     heard: Option<u64>,
-    /// The one that it had said when the last sync began that came to its end.
+    /// The latest revision at the beginning of the last successful sync.
     synced: Option<u64>,
-    /// How often in a row the server could not be followed.
+    /// How often in a row following the server has failed.
     failures: u32,
-    /// Whether something was edited, or a sync failed, since the last sync that came to its end.
+    /// Whether something was edited, or a sync failed, since the last successful sync.
     is_due: bool,
 }
 
@@ -295,7 +301,7 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// Syncs now and then, for so long.
+    /// Syncs from time to time, for the duration `wait`.
     async fn poll_for(&mut self, wait: Duration) -> Followed<()> {
         let mut over = self.sleep.sleep(wait);
         loop {
@@ -333,7 +339,7 @@ impl<'a> Follower<'a> {
             tokio::select! {
                 biased;
                 synced = &mut syncing => break synced,
-                // Who signs out does not wait for a server that does not answer.
+                // A person who signs out does not wait for a server that does not answer.
                 change = self.changes.recv() => self.is_due |= self.is_edit(change).await?,
             }
         };
@@ -353,11 +359,11 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// Whether a change is an edit on this device, which is to be sent.
+    /// Whether a change is an edit on this device, which must be sent.
     async fn is_edit(&mut self, change: std::result::Result<Change, RecvError>) -> Followed<bool> {
         match change {
             Ok(change) if change.cause != Cause::Account => Ok(change.cause == Cause::Edit),
-            // Another account, or changes that were missed: perhaps that one.
+            // Another account, or changes that were missed; the account may have changed, too.
             _ => match self.replica.account("follow").await {
                 Ok(account) if account == self.account => Ok(true),
                 _ => Err(Stop::SignedOut),
@@ -366,7 +372,7 @@ impl<'a> Follower<'a> {
     }
 }
 
-/// Passes a failure on that may end by itself; ends with any other.
+/// Returns an error that may pass. Ends with any other error.
 fn stays(error: Error) -> Followed<Error> {
     match error.kind() {
         ErrorKind::NoAccount => Err(Stop::SignedOut),
@@ -375,7 +381,7 @@ fn stays(error: Error) -> Followed<Error> {
     }
 }
 
-/// How long to wait after so many syncs in a row that brought nothing.
+/// How long to wait after `n_vain` syncs in a row that brought nothing.
 fn pause_of(n_vain: u32) -> Duration {
     match n_vain {
         0 => Duration::ZERO,

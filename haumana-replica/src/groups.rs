@@ -1,14 +1,14 @@
-//! Fields that move together, and fields that a record cannot be without.
+//! Fields that move together, and fields that a record must have.
 
 use haumana_sync::schema::{Field, FieldType, Kind, Merge};
 
-/// Whether fields of the kind move together. Such a record is pushed whole where its server may not
-/// have it, and a later change of a device replaces its earlier one.
+/// Whether fields of the kind move together. If the server may not have such a record, the whole
+/// record is pushed. A later change of a device replaces its earlier one.
 pub(crate) fn has_groups(kind: &Kind) -> bool {
     !kind.groups().is_empty()
 }
 
-/// The fields that are decided together with one, itself included.
+/// The fields that are decided together with `name`, including it.
 pub(crate) fn decided_with<'k>(kind: &'k Kind, name: &'k str) -> Vec<&'k str> {
     kind.fields_of(kind.unit_of(name))
 }
@@ -21,7 +21,7 @@ pub(crate) fn required(kind: &Kind) -> Vec<&str> {
     kind.fields().iter().filter(is_needed).map(Field::name).collect()
 }
 
-/// Whether a field says when its record was made.
+/// Whether a field holds the creation time of its record.
 pub(crate) fn is_creation_time(field: &Field) -> bool {
     let is_time = *field.field_type() == FieldType::Time;
     field.is_edit_time() || is_time && field.same_as().is_some()

@@ -1,7 +1,7 @@
-//! The history of a record, as a person reads it, and the way back.
+//! The history of a record, for people, and how to restore it.
 //!
-//! The history is on the server. It has every version for the retention time of the server, usually
-//! 90 days, and every value that lost.
+//! The history is on the server. It has every version, and every value that lost, for the server's
+//! retention time, usually 90 days.
 
 use crate::content::shown_value;
 use crate::error::{Error, ErrorKind, Result};
@@ -18,7 +18,7 @@ use serde::{Deserialize, Deserializer};
 
 /// Versions of a record, newest first.
 ///
-/// A page may hold fewer versions than were asked for although more follow.
+/// A page may hold fewer versions than `limit` although more follow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HistoryPage {
     /// The versions.
@@ -27,16 +27,16 @@ pub struct HistoryPage {
     pub next: Option<Version>,
 }
 
-/// One version of a record, and what it took over from the one before.
+/// One version of a record, and its changes from the version before.
 ///
-/// The current version is the first one of the first page, and is there even if nothing older is.
+/// The current version is the first one of the first page, even if no older version is retained.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordVersion {
     /// The version.
     pub version: Version,
     /// When it was committed, by the server.
     pub at: UnixMillis,
-    /// Which device made it, where known.
+    /// The device that made it, if known.
     pub device: Option<String>,
     /// Whether it is a tombstone.
     pub is_deleted: bool,
@@ -53,7 +53,7 @@ pub struct Changed {
     pub field: String,
     /// The value that it had before; `None` if that is past its retention.
     ///
-    /// [`Value::Null`] is a field that had no value.
+    /// [`Value::Null`] means that the field had no value.
     pub earlier: Option<Value>,
 }
 
@@ -62,19 +62,19 @@ pub struct Changed {
 pub struct Lost {
     /// The field.
     pub field: String,
-    /// What was pushed.
+    /// The pushed value.
     pub value: Value,
-    /// Why it lost, as a word of the protocol. Servers to come may know more of them.
+    /// Why it lost, as a word of the protocol. Later servers may have more words.
     pub reason: String,
     /// When it was pushed.
     pub at: UnixMillis,
-    /// Which device pushed it, where known.
+    /// The device that pushed it, if known.
     pub device: Option<String>,
 }
 
 impl Replica {
-    /// Asks the server for versions of a record, newest first: those below `before` (`None`: from
-    /// the current one on), at most `limit`, which is 1 to 200. The record may be deleted.
+    /// Reads versions of a record from the server, newest first: at most `limit` (1 to 200) of
+    /// those below `before` (`None`: beginning with the current one). The record may be deleted.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
@@ -97,8 +97,7 @@ impl Replica {
     /// # Errors
     ///
     /// [`ErrorKind::NotFound`] if the server never had the record; [`ErrorKind::Invalid`] if the
-    /// schema has no such kind; [`ErrorKind::NoAccount`], or
-    /// what the transport fails with.
+    /// schema has no such kind; [`ErrorKind::NoAccount`], or an error of the transport.
     pub async fn history(
         &self,
         transport: &dyn Transport,
@@ -115,13 +114,13 @@ impl Replica {
             .ok_or_else(|| Error::new("history", ErrorKind::Protocol))
     }
 
-    /// Makes the content of an earlier version the record's content again, on the server; also of a
-    /// deleted record. It comes with the next sync, here as on every other device. Returns the
-    /// version after.
+    /// Makes the content of an earlier version the record's content again, on the server. It also
+    /// works for a deleted record. The change comes with the next sync, here and on every other
+    /// device. Returns the new version.
     ///
-    /// It is an edit of the version that this device holds: what others have changed since is merged
-    /// with it. The same again before the server has answered, after a restart as well, is the same
-    /// request and takes no later edit back.
+    /// It is an edit of the version on this device: what others have changed since is merged. If
+    /// the call is repeated before the server has answered, even after a restart, it is the same
+    /// request and undoes no later edit.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
@@ -143,9 +142,9 @@ impl Replica {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`] if the record or the version never was;
-    /// [`ErrorKind::PastRetention`] if its content is gone; [`ErrorKind::NoAccount`], or what the
-    /// transport fails with.
+    /// [`ErrorKind::NotFound`] if the record or the version never existed;
+    /// [`ErrorKind::PastRetention`] if its content is gone; [`ErrorKind::NoAccount`], or an error
+    /// of the transport.
     pub async fn restore(
         &self,
         transport: &dyn Transport,
@@ -191,7 +190,7 @@ struct VersionBody {
 #[derive(Deserialize)]
 struct ChangedBody {
     field: String,
-    /// `null` is a value; an absent one is past its retention.
+    /// `null` is a value. An absent value is past its retention.
     #[serde(default, deserialize_with = "present")]
     earlier: Option<JsonText>,
 }
@@ -206,7 +205,7 @@ struct LostBody {
     device_id: Option<String>,
 }
 
-/// Reads a key that is there, also if it is null.
+/// Reads a key that is present, even if its value is null.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<JsonText>, D::Error> {
     JsonText::deserialize(deserializer).map(Some)
 }

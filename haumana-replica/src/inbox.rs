@@ -1,7 +1,8 @@
-//! The inbox: values that lost, as a person reads them, and what to do about them.
+//! The inbox: values that lost, for people, and how to close a conflict.
 //!
-//! The inbox is on the server: these calls need a network. How many entries are open is known
-//! without one, from the last sync ([`Status::open_conflicts`](crate::Status::open_conflicts)).
+//! The inbox is on the server, so these calls need a network. The number of open entries is known
+//! without a network, from the last sync
+//! ([`Status::open_conflicts`](crate::Status::open_conflicts)).
 
 use crate::content::shown_value;
 use crate::error::{Error, ErrorKind, Result};
@@ -26,27 +27,27 @@ pub struct Conflict {
     pub id: RecordId,
     /// The record.
     pub key: Key,
-    /// The field; `None` where a delete was involved.
+    /// The field; `None` if a delete was involved.
     pub field: Option<String>,
     /// The field's value now.
     pub kept: Value,
-    /// The value that lost; also null where it is past its retention.
+    /// The value that lost; null if it is past its retention.
     pub lost: Value,
-    /// The version that the push was based on, where known.
+    /// The version that the push was based on, if known.
     pub base: Option<Version>,
-    /// Why it lost, as a word of the protocol. Servers to come may know more of them.
+    /// Why it lost, as a word of the protocol. Later servers may have more words.
     ///
-    /// Its words are in [`Reason`](haumana_sync::merge::Reason), in `snake_case`.
+    /// The words are those of [`Reason`](haumana_sync::merge::Reason), in `snake_case`.
     pub reason: String,
-    /// When.
+    /// When it lost.
     pub at: UnixMillis,
-    /// The device with whose push it came up, where known.
+    /// The device whose push led to the conflict, if known.
     pub device: Option<String>,
 }
 
 /// Open conflicts, newest first.
 ///
-/// An entry that somebody closes between two pages is on no later page.
+/// An entry that is closed between two pages is not on a later page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConflictPage {
     /// The conflicts.
@@ -56,12 +57,12 @@ pub struct ConflictPage {
 }
 
 impl Replica {
-    /// Asks the server for open conflicts, newest first: those behind `after` (`None`: from the
-    /// newest on), at most `limit`, which is 1 to 200. Those of kinds that this device has never heard of
+    /// Reads open conflicts from the server, newest first: at most `limit` (1 to 200) behind
+    /// `after` (`None`: from the newest on). Conflicts of kinds that this device has never received
     /// are left out.
     ///
-    /// A person looks at the newest first; show a page, and ask for the next one when they have
-    /// seen it.
+    /// A person looks at the newest first. Show one page, and read the next one when they have seen
+    /// it.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
@@ -88,7 +89,7 @@ impl Replica {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NoAccount`], or what the transport fails with.
+    /// [`ErrorKind::NoAccount`], or an error of the transport.
     pub async fn conflicts(
         &self,
         transport: &dyn Transport,
@@ -102,11 +103,12 @@ impl Replica {
             .ok_or_else(|| Error::new("conflicts", ErrorKind::Protocol))
     }
 
-    /// Closes a conflict on the server. What that changes comes with the next sync, here as on
-    /// every other device. The same again changes nothing.
+    /// Closes a conflict on the server. The change comes with the next sync, here and on every
+    /// other device. Repeating the call changes nothing.
     ///
-    /// `about` is the conflict's record. Its version on this device is what the person saw, and what
-    /// others have changed since is merged with the resolution; `None` takes the server's.
+    /// `about` is the conflict's record. Its version on this device is the one that the person saw;
+    /// what others have changed since is merged with the resolution. With `None` the server's
+    /// version counts.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
@@ -135,9 +137,9 @@ impl Replica {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NotFound`]; [`ErrorKind::ConflictClosed`] if it was closed another way;
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::ConflictClosed`] if it was closed in another way;
     /// [`ErrorKind::PastRetention`] if the lost value is gone; [`ErrorKind::Invalid`] if the field
-    /// cannot hold the value; or what the transport fails with.
+    /// cannot hold the value; or an error of the transport.
     pub async fn resolve(
         &self,
         transport: &dyn Transport,

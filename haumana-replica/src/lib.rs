@@ -93,45 +93,46 @@
 //!
 //! # Pending edits
 //!
-//! An edit is stored locally at once, and sent when there is a server. An edited field stays marked,
-//! with the edit time and the version that its user saw, until the server has answered exactly that
-//! edit. So no edit is forgotten: neither one that is made while a reply is in flight, nor one that
-//! is reverted after a reply was lost. The server decides the result of a merge. Until then a view
-//! shows the pending edits on top of the last agreed state.
+//! An edit is stored locally at once, and sent when there is a server. An edited field stays
+//! marked, with the edit time and the version that its user saw, until the server has answered
+//! exactly that edit. So no edit is forgotten: neither one that is made while a reply is in flight,
+//! nor one that is reverted after a reply was lost. The server decides the result of a merge. Until
+//! then a view shows the pending edits on top of the last agreed state.
 //!
 //! # Following
 //!
 //! `Replica::follow` syncs at once when another device has changed something, for as long as the
 //! account is signed in. The server pokes it over a connection that stays open
 //! ([`Transport::live`]). Without such a connection it polls, and tries to connect again.
-//! [`Replica::follow_with`] does the same with timers of your own. [`Status::following`] says whether
-//! the device is live, polling or offline. [`Status::equal_at`] is when the device was last proven to
-//! have the same records as the server.
+//! [`Replica::follow_with`] does the same with timers of your own. [`Status::following`] says
+//! whether the device is live, polling or offline. [`Status::equal_at`] is when the device was last
+//! proven to have the same records as the server.
 //!
 //! [`Transport::live`]: transport::Transport::live
 //!
 //! # A copy is another device
 //!
 //! Each installation has a random id, which is made with its storage. A SQLite file that was copied
-//! or restored is detected when it is opened, and gets a new id. If two installations use one id, the
-//! server says so, which has the same effect. Pending edits stay pending in both. A change whose
-//! reply was lost is sent again unchanged, before any later change of the same field. So the server
-//! can distinguish a lost reply from a copy.
+//! or restored is detected when it is opened, and gets a new id. If two installations use one id,
+//! the server says so, which has the same effect. Pending edits stay pending in both. A change
+//! whose reply was lost is sent again unchanged, before any later change of the same field. So the
+//! server can distinguish a lost reply from a copy.
 //!
 //! # A server with another past
 //!
 //! A server may be restored from a backup, erased and filled from an export, or set up anew. The
 //! device then takes the server's records, and offers those that it held itself ([`Offer`]): whole
-//! records and deletes, without a base, and marked as not being new edits. The server accepts what it
-//! has lost. If the restore brought a record back, the record stays. What the server does not accept
-//! is in the inbox. An edit that the server has not answered stays an edit, with its own time.
+//! records and deletes, without a base, and marked as not being new edits. The server accepts what
+//! it has lost. If the restore brought a record back, the record stays. What the server does not
+//! accept is in the inbox. An edit that the server has not answered stays an edit, with its own
+//! time.
 //!
 //! # What survives
 //!
 //! An edit is on the disk when the call returns ([`storage::Outlives::PowerLoss`]). What a sync
-//! brings survives the end of the process at any moment. A loss of power may undo the syncs since the
-//! last edit, all of them or the latest. Then the device has never seen those replies: it sends its
-//! pending edits again, and receives the rest again.
+//! brings survives the end of the process at any moment. A loss of power may undo the syncs since
+//! the last edit, all of them or the latest. Then the device has never seen those replies: it sends
+//! its pending edits again, and receives the rest again.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod again;

@@ -1,16 +1,16 @@
-//! What may cross from thread to thread, where there are threads.
+//! [`Send`] and [`Sync`], but only where there are threads.
 //!
-//! Traits of this crate ask for these bounds instead of [`Send`] and [`Sync`], so that one
+//! Traits of this crate use these bounds instead of [`Send`] and [`Sync`], so that one
 //! implementation fits a server, an app and a browser. You never implement them: every type that
-//! can has them.
+//! can have them has them.
 
-/// [`Send`], except on `wasm32`, where there is one thread and what a browser gives stays on it.
+/// [`Send`], except on `wasm32`, which has one thread, and where a browser's values stay on it.
 #[cfg(not(target_arch = "wasm32"))]
 pub trait MaybeSend: Send {}
 #[cfg(not(target_arch = "wasm32"))]
 impl<T: Send + ?Sized> MaybeSend for T {}
 
-/// Everything: on `wasm32` there is one thread, and what a browser gives stays on it.
+/// Any type: `wasm32` has one thread, and a browser's values stay on it.
 #[cfg(target_arch = "wasm32")]
 pub trait MaybeSend {}
 #[cfg(target_arch = "wasm32")]
@@ -22,7 +22,7 @@ pub trait MaybeSync: Sync {}
 #[cfg(not(target_arch = "wasm32"))]
 impl<T: Sync + ?Sized> MaybeSync for T {}
 
-/// Everything: on `wasm32` there is one thread.
+/// Any type: `wasm32` has one thread.
 #[cfg(target_arch = "wasm32")]
 pub trait MaybeSync {}
 #[cfg(target_arch = "wasm32")]

@@ -1,4 +1,4 @@
-//! Everything of an account at once, out of one server and into another.
+//! Exports and imports all data of an account.
 //!
 //! Use [`Replica::export`] for a person's own backup, and both calls to move from one server to
 //! another.
@@ -9,7 +9,7 @@ use crate::transport::{Call, Transport};
 use serde::Deserialize;
 use std::io::Write;
 
-/// How much of an export is in the account.
+/// How much of an export has been imported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Imported {
@@ -24,16 +24,17 @@ pub struct Imported {
     pub conflicts: usize,
     /// Deleted records.
     pub tombstones: usize,
-    /// Whether that is all; otherwise the export is a page, and the next one is waited for.
+    /// Whether the import is finished. Otherwise the export is a page, and the next page must
+    /// follow.
     #[serde(rename = "done")]
     pub is_done: bool,
 }
 
 impl Replica {
-    /// Writes everything that the server has of the account into `file`, as JSON.
+    /// Writes all data of the account on the server into `file`, as JSON.
     ///
-    /// It is what the server has; edits that are pending here are not in it. Sync first. The
-    /// document is written as it comes, so its size costs no memory.
+    /// Edits that are pending here are not in it, so sync first. The document is written as it
+    /// arrives, so memory does not depend on its size.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));
@@ -53,7 +54,7 @@ impl Replica {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::NoAccount`], or what the transport fails with; what was written is then a part.
+    /// [`ErrorKind::NoAccount`], or an error of the transport. Then only a part was written.
     pub async fn export(
         &self,
         transport: &dyn Transport,
@@ -63,18 +64,18 @@ impl Replica {
         transport.export(&account, file).await
     }
 
-    /// Puts an export, or one page of it, into the account on the server, which must be empty. It
-    /// comes with the next sync. The same again changes nothing.
+    /// Imports an export, or one page of it, into the account on the server. The account must be
+    /// empty. The data comes with the next sync. Repeating the import changes nothing.
     ///
     /// Devices of the account then start over, and keep their pending edits.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::NotEmpty`]; [`ErrorKind::Invalid`] if it is no export or an entry cannot be
-    /// taken; [`ErrorKind::TooLarge`], then import it in pages, which
+    /// accepted; [`ErrorKind::TooLarge`]: then import it in pages, which
     /// [`ExportOutline::pages`](crate::transport::ExportOutline::pages) makes;
-    /// [`ErrorKind::NoAccount`], or what the transport fails with. If it broke off, the same again
-    /// finishes it.
+    /// [`ErrorKind::NoAccount`], or an error of the transport. If the import was interrupted, the
+    /// same call finishes it.
     pub async fn import(&self, transport: &dyn Transport, export: Vec<u8>) -> Result<Imported> {
         let body = self.ask(transport, Call::Import { export }).await?;
         serde_json::from_slice(&body).map_err(|_| Error::new("import", ErrorKind::Protocol))

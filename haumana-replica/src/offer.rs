@@ -1,10 +1,10 @@
-//! What is offered to a server with another past than this device: restored from a backup, erased
-//! and imported, or started afresh.
+//! Offers to a server whose past differs from this device's: it was restored from a backup, erased
+//! and imported, or set up anew.
 //!
-//! A record that the device held before is offered as it stood then. That is no edit: the server
-//! takes what it has lost, keeps what was brought back, and shows what it did not take in the inbox.
-//! What a person typed and the server has not answered for is an edit and keeps its own time, but
-//! versions of the other past say nothing here: it is sent without a base.
+//! The device offers a record in the state that it held. An offer is no edit: the server accepts
+//! what it has lost, keeps what was brought back, and puts what it did not accept into the inbox.
+//! If the server has not answered what a person typed, that is an edit, and keeps its own time.
+//! Versions of the other past mean nothing here, so the edit is sent without a base.
 
 use crate::content::{Content, is_counter, write_value};
 use crate::groups::has_groups;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 impl Local {
     /// The server names a record that this device holds from another past.
     ///
-    /// `sent` is what the server has answered for just now.
+    /// `sent` is what the server has just answered.
     pub(crate) fn change_lives(
         &mut self,
         kind: &Arc<Kind>,
@@ -28,7 +28,7 @@ impl Local {
     ) {
         let is_typed = self.pending.touches.values().any(|touch| touch.acked.is_none());
         if new.value.is_none() && is_typed {
-            // Part of a record is no record, and the server may have forgotten the rest.
+            // A part of a record is no record, and the server may have lost the rest.
             self.make_whole(kind);
         } else if old.value != new.value && !self.is_pushed_whole(kind, sent) {
             self.offer(Offer::of(old));
@@ -50,7 +50,7 @@ impl Local {
         self.pending.renounce_delete();
     }
 
-    /// Makes the whole record pending without a base: the server has forgotten the base.
+    /// Makes the whole record pending without a base, because the server has lost the base.
     pub(crate) fn make_whole(&mut self, kind: &Arc<Kind>) {
         let Some(content) = self.content_before_removal(kind) else { return };
         let offered_at = self.pending.offers.last().map(|offer| offer.at);
@@ -63,9 +63,9 @@ impl Local {
             else {
                 continue;
             };
-            // What its user typed is sent as typed; the view may show it merged.
+            // The user's edit is sent as it was typed. The view may show it merged.
             let typed = |old: &Touch| match is_counter(kind, name) {
-                // Others counted, too.
+                // Other devices counted, too.
                 true => (json.clone(), old.at),
                 false => (old.value.clone(), old.at),
             };
@@ -79,8 +79,7 @@ impl Local {
         self.pending.clear_refusal();
     }
 
-    /// Whether all that was agreed is in what the server has answered for, or was replaced there by
-    /// what its user typed.
+    /// Whether the server's answer covers all that was agreed, except what its user has replaced.
     fn is_pushed_whole(&self, kind: &Arc<Kind>, sent: &SentFields) -> bool {
         let touches = &self.pending.touches;
         let is_acked = |name: &str| touches.get(name).is_some_and(|touch| touch.acked.is_some());
@@ -90,10 +89,10 @@ impl Local {
         })
     }
 
-    /// The server lacks the record: what this device has of it is offered as new.
+    /// The server lacks the record. This device offers its state as new.
     pub(crate) fn be_lacked(&mut self, kind: &Arc<Kind>) {
         if self.pending.removal.is_some() {
-            // Nobody else has edited it; the delete says enough.
+            // Nobody else has edited the record, so the delete is enough.
             self.pending.touches.clear();
             self.pending.renounce_delete();
         } else if !self.pending.touches.is_empty() {
@@ -105,8 +104,8 @@ impl Local {
         self.agreed = None;
     }
 
-    /// The server lacks a record that it was to name in a page that came later: what it had
-    /// answered for it has lost, and is sent again.
+    /// The server lacks a record that a later page should have named. So it has lost what it had
+    /// answered, and that is sent again.
     pub(crate) fn be_unanswered(&mut self) {
         for touch in self.pending.touches.values_mut() {
             touch.acked = None;
@@ -114,7 +113,7 @@ impl Local {
         }
     }
 
-    /// The account was erased, and its user wants to have it back: all that is not deleted.
+    /// The account was erased, and its user wants it back: uploads all that is not deleted.
     pub(crate) fn upload_as_new(&mut self, kind: &Arc<Kind>) {
         if self.content(kind).is_none() {
             self.pending = Default::default();
@@ -131,12 +130,12 @@ impl Local {
         }
     }
 
-    /// The server has answered for `offer`.
+    /// The server has answered `offer`.
     pub(crate) fn acknowledge_offer(&mut self, offer: &Offer) {
         self.pending.offers.retain(|open| open != offer);
     }
 
-    /// Makes an edit of what this device offers; its user sees that, and edits it.
+    /// Turns an offer into an edit, because its user sees the record and edits it.
     pub(crate) fn take_up_offer(&mut self, kind: &Arc<Kind>) {
         if self.agreed.is_some() || self.pending.offers.is_empty() {
             return;
@@ -147,8 +146,8 @@ impl Local {
         }
     }
 
-    /// The fields of an offer; `None` if it is a tombstone. What the server has and the offer lacks
-    /// was cleared.
+    /// The fields of an offer; `None` if it is a tombstone. A field that the server has and the
+    /// offer lacks is cleared.
     pub(crate) fn offered_fields(&self, kind: &Arc<Kind>, offer: &Offer) -> Option<SentFields> {
         let ours = Content::parse(kind, offer.value.as_deref()?)?;
         let theirs = self.agreed.as_ref().and_then(|agreed| agreed.value.as_deref());
@@ -160,7 +159,7 @@ impl Local {
                 fields.insert(name.to_owned(), (json, offer.at));
             }
         }
-        // Nothing of a record whose fields move together is cleared.
+        // In a record whose fields move together, nothing is cleared.
         for name in theirs.iter().filter(|_| !has_groups(kind)).flat_map(Content::all_names) {
             let is_there = theirs.as_ref().is_some_and(|theirs| !theirs.get(name).is_null());
             let is_cleared = is_there && !kind.named(name).is_required();

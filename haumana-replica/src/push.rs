@@ -1,4 +1,4 @@
-//! What is sent for a record with something pending.
+//! The pushes for a record with pending edits.
 
 use crate::content::{is_mark_of_making, write_value};
 use crate::groups::{has_groups, required};
@@ -11,10 +11,10 @@ use haumana_sync::time::UnixMillis;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Returns the pushes that settle what is pending: one for each version that its user edited on.
+/// Returns the pushes that settle what is pending: one for each version on which its user edited.
 ///
-/// What was sent and not answered for comes first and as it was sent, if something newer of the same
-/// field follows.
+/// If a newer change of the same field follows, a change that was sent and not answered comes
+/// first, unchanged.
 pub(crate) fn pushes(local: &Local, kind: &Arc<Kind>) -> Vec<SentPush> {
     let key = local.key;
     let pending = &local.pending;
@@ -27,7 +27,7 @@ pub(crate) fn pushes(local: &Local, kind: &Arc<Kind>) -> Vec<SentPush> {
     });
     let offers: Vec<SentPush> = offers.collect();
     if let (Some(removal), true) = (&pending.removal, pending.touches.is_empty()) {
-        // A delete waits until all else of its device is there.
+        // A delete is sent after everything else of its device.
         if !offers.is_empty() {
             return offers;
         }
@@ -35,12 +35,12 @@ pub(crate) fn pushes(local: &Local, kind: &Arc<Kind>) -> Vec<SentPush> {
         let op = SentOp::Delete(removal.at);
         return vec![SentPush { key, kind: kind.clone(), base, op, is_offered }];
     }
-    // What was sent goes in the order in which it was made, and what is new behind all of it.
+    // Changes that were sent keep their order. New changes come after all of them.
     let n_again = pending.touches.values().map(|touch| touch.earlier.len()).max().unwrap_or(0);
     let (mut again, mut new) = (vec![Groups::new(); n_again.max(1)], Groups::new());
     let open = || pending.touches.iter().filter(|(_, touch)| touch.acked.is_none());
     let earlier = || open().flat_map(|(_, touch)| &touch.earlier);
-    // What no server takes was not taken, and its user has made it smaller since.
+    // No server accepts so much, so it was not accepted, and its user has made it smaller since.
     let bytes: usize = earlier().map(|earlier| earlier.value.as_str().len()).sum();
     let has_newer = 0 < bytes && bytes <= limits::RECORD_BYTES;
     for (name, touch) in open() {
@@ -60,11 +60,11 @@ pub(crate) fn pushes(local: &Local, kind: &Arc<Kind>) -> Vec<SentPush> {
     offers.into_iter().chain(again.into_iter().flatten().chain(new).map(push)).collect()
 }
 
-/// Fields by the version that they were edited on.
+/// Fields by the version on which they were edited.
 type Groups = BTreeMap<Option<Version>, SentFields>;
 
-/// The version that its user saw. The fields of a group are decided together: they
-/// go on the oldest of theirs.
+/// The version that its user saw. The fields of a group are decided together, so all of them have
+/// the oldest of their versions.
 fn base_of(local: &Local, kind: &Kind, name: &str, touch: &Touch) -> Option<Version> {
     if !has_groups(kind) {
         return touch.base;
@@ -75,7 +75,7 @@ fn base_of(local: &Local, kind: &Kind, name: &str, touch: &Touch) -> Option<Vers
     of_group.map(|(_, touch)| touch.base).min().flatten()
 }
 
-/// Adds what the server needs beside the touched fields.
+/// Adds what the server needs in addition to the touched fields.
 fn fill(local: &Local, kind: &Arc<Kind>, base: Option<Version>, fields: &mut SentFields) {
     let Some(content) = local.content_before_removal(kind).filter(|_| base.is_none()) else {
         return;
@@ -84,7 +84,7 @@ fn fill(local: &Local, kind: &Arc<Kind>, base: Option<Version>, fields: &mut Sen
     let required = required(kind);
     let mut marks = kind.fields().iter().filter(|field| is_mark_of_making(field)).peekable();
     let makes = marks.peek().is_some() && marks.all(|mark| fields.contains_key(mark.name()));
-    // The push that makes a record says all of it, so that the server need not say it again.
+    // The push that makes a record has all of it, so the server need not send it back.
     let is_whole = has_groups(kind) || local.agreed.is_none() && makes;
     let names = if is_whole { content.all_names().collect() } else { required.clone() };
     let touches = &local.pending.touches;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Replica {
-    /// Opens the replica of pieces and sessions that `storage` holds, as [`Replica::builder`] does.
+    /// Opens the replica on `storage` for pieces and sessions, as [`Replica::builder`] does.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
-//! When to try again: a pure policy, and a driver whose clock and chance are passed in.
+//! When to try again: a pure policy, and a driver that gets its timer and its random bits.
 //!
-//! [`Replica::follow_with`] has all of this in it. Use [`Replica::sync_with_retry`] for a job that
+//! [`Replica::follow_with`] includes all of this. Use [`Replica::sync_with_retry`] for a job that
 //! syncs once and ends, such as one that the system starts in the background.
 
 use crate::error::{LONGEST_ASKED, Result};
@@ -13,7 +13,7 @@ use haumana_sync::engine::Random;
 use std::fmt::Debug;
 use std::time::Duration;
 
-/// How long to wait between tries. [`Backoff::usual`] makes one, whose fields can be set.
+/// How long to wait between tries. [`Backoff::usual`] makes one; then set the fields that differ.
 ///
 /// ```
 /// use haumana_replica::Backoff;
@@ -32,10 +32,10 @@ use std::time::Duration;
 pub struct Backoff {
     /// The longest wait after the first failure. Usually a second.
     pub first: Duration,
-    /// The longest wait after any, unless the server asks for more, up to
-    /// [`LONGEST_ASKED`](crate::LONGEST_ASKED). Usually five minutes.
+    /// The longest wait after any failure, without the time that the server asks for. Usually five
+    /// minutes.
     pub most: Duration,
-    /// How many tries there are in all, at least 1. Usually 8.
+    /// The total number of tries, at least 1. Usually 8.
     pub tries: u32,
 }
 
@@ -47,9 +47,9 @@ impl Backoff {
 
     /// How long to wait after failure number `failures` (from 1), given random bits.
     ///
-    /// The bound doubles with each failure, and the wait is anywhere below it, so that devices
-    /// which failed together do not come back together. A wait that the server asks for comes
-    /// before that; of more than [`LONGEST_ASKED`](crate::LONGEST_ASKED) that much.
+    /// The upper limit doubles with each failure. The wait is a random time below it, so that
+    /// devices which failed together do not return together. If the server asks for a wait, that
+    /// wait is added before, but at most [`LONGEST_ASKED`](crate::LONGEST_ASKED).
     pub fn wait(&self, failures: u32, retry_after: Option<Duration>, random: u64) -> Duration {
         let doubled = self.first.saturating_mul(1 << failures.saturating_sub(1).min(20));
         let bound = doubled.min(self.most);
@@ -62,7 +62,7 @@ impl Backoff {
 /// Waits. The library has no runtime of its own.
 ///
 /// With tokio it is one line around `tokio::time::sleep`, in a browser one around `setTimeout`.
-/// Tests return at once, or wait on a clock of their own.
+/// Tests return at once, or use a clock of their own.
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 pub trait Sleep: Debug + MaybeSend + MaybeSync {
@@ -71,14 +71,14 @@ pub trait Sleep: Debug + MaybeSend + MaybeSync {
 }
 
 impl Replica {
-    /// Syncs, and tries again while the failure is one that passes.
+    /// Syncs, and tries again after a failure that passes.
     ///
     /// It gives up after [`Backoff::tries`]. Nothing is lost then: the next sync sends the same
     /// edits.
     ///
     /// # Errors
     ///
-    /// The last try's, or at once one that does not pass by itself.
+    /// The error of the last try, or at once an error that does not pass by itself.
     pub async fn sync_with_retry(
         &self,
         transport: &dyn Transport,

@@ -1,4 +1,4 @@
-//! The account on the server as it was at an earlier time.
+//! Rewinds the account on the server to an earlier time.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::replica::Replica;
@@ -8,32 +8,33 @@ use haumana_sync::engine::RewindMode;
 use haumana_sync::time::UnixMillis;
 use serde::Deserialize;
 
-/// What a rewind came to.
+/// The outcome of a rewind.
 ///
-/// Show the counts of a [`RewindMode::DryRun`] to the person before you rewind in earnest.
+/// Show the counts of a [`RewindMode::DryRun`] to the person before the real rewind.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rewound {
-    /// Records with other content.
+    /// Records whose content changed.
     pub changed: usize,
-    /// Records that are deleted.
+    /// Records that were deleted.
     pub deleted: usize,
-    /// Records that are there again.
+    /// Records that were restored after a delete.
     pub restored: usize,
-    /// Records that stay as they are, because what they were is in no history, or cannot be taken.
+    /// Records that stay as they are, because their earlier content is in no history, or cannot be
+    /// accepted.
     pub kept: usize,
-    /// The time to rewind to if this was a mistake.
+    /// The time to rewind to, to undo this rewind.
     ///
-    /// It is a time as the wire has it: [`UnixMillis::parse`] reads it.
+    /// It has the form of the wire: [`UnixMillis::parse`] reads it.
     pub before: String,
     /// Whether the request was seen before.
     #[serde(default, rename = "repeated")]
     pub is_repeated: bool,
-    /// What became of each, as far as the server names them.
+    /// The outcome for each record that the server lists.
     pub records: Vec<RewoundRecord>,
 }
 
-/// What became of one record.
+/// The outcome for one record.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct RewoundRecord {
     /// The name of its kind.
@@ -48,17 +49,17 @@ pub struct RewoundRecord {
 }
 
 impl Replica {
-    /// Makes all records of the account on the server what they were at a time, as edits: the next
-    /// sync brings them, and merges what is pending here. The same again, before the server has
-    /// answered, is the same request.
+    /// Rewinds all records of the account on the server to a time, by edits. The next sync brings
+    /// these edits, and merges what is pending here. If the call is repeated before the server has
+    /// answered, it is the same request.
     ///
-    /// It changes the account for all of its devices. Sync first, so that the person decides on
-    /// what the server has.
+    /// It changes the account for all of its devices. Sync first, so that the person decides about
+    /// the server's current records.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::PastRetention`] if the time is past the retention; [`ErrorKind::Invalid`] if it is
-    /// in the future; [`ErrorKind::NoAccount`], or what the transport fails with.
+    /// [`ErrorKind::PastRetention`] if the time is past the retention; [`ErrorKind::Invalid`] if it
+    /// is in the future; [`ErrorKind::NoAccount`], or an error of the transport.
     pub async fn rewind(
         &self,
         transport: &dyn Transport,

@@ -1,10 +1,10 @@
-//! One round trip: what is sent, and what becomes of the reply.
+//! One round trip: what is sent, and how the reply is applied.
 //!
-//! The replica is not locked in between, so its user goes on editing; what the reply says is held
-//! against what was sent, not against what is there when it arrives.
+//! The replica is not locked in between, so its user can edit. The reply is compared with what was
+//! sent, not with the state when it arrives.
 //!
-//! These calls are for those who carry requests in their own way: a browser's service worker, a
-//! radio, a test that loses replies. [`Replica::sync`] is built of them.
+//! These calls are for programs that carry requests in their own way: a browser's service worker, a
+//! radio, a test that loses replies. [`Replica::sync`] is built from them.
 
 use crate::again::{Tried, passes};
 use crate::error::{Error, ErrorKind, Result};
@@ -29,11 +29,11 @@ use std::sync::Arc;
 
 /// A request, and what the replica must remember until its reply comes.
 ///
-/// Send `body` as it is, as often as it takes. If nothing comes back, drop it and begin anew: the
-/// next one has the same edits.
+/// Send `body` unchanged, as often as necessary. If no reply comes, drop it and begin anew: the
+/// next request has the same edits.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
-    /// As whom it is to be sent.
+    /// The account for which it is sent.
     pub account: UserId,
     /// The body of `POST /sync`.
     pub body: Vec<u8>,
@@ -41,7 +41,7 @@ pub struct Outgoing {
     cursor: Option<String>,
     mark: u64,
     sent: Vec<SentPush>,
-    /// What of it the server has refused before.
+    /// Its retries of records that the server has refused before.
     tried: Option<Tried>,
     is_probe: bool,
 }
@@ -55,27 +55,27 @@ pub struct Progress {
     pub more: bool,
     /// How many records came in.
     pub pulled: usize,
-    /// How many pushes the server has settled: they are not sent again.
+    /// How many pushes the server has settled. They are not sent again.
     pub settled: usize,
     /// How many conflicts the pushes made.
     pub conflicts: usize,
-    /// Whether this device turned out to hold something else than the server: it starts over.
+    /// Whether this device turned out to differ from the server. Then it starts over.
     pub mismatch: bool,
 }
 
 impl Replica {
-    /// Makes the next request. Whoever drives a replica by hand gives the reply to
-    /// [`Replica::finish`]; [`Replica::sync`] does both.
+    /// Makes the next request. If you drive a replica by hand, pass the reply to
+    /// [`Replica::finish`]. [`Replica::sync`] does both.
     ///
-    /// The storage remembers which edits are on their way, so that a delete or a newer edit of the
-    /// same field is sent behind them. Where it has no space for that, the replica remembers it
-    /// until there is, or until the process ends.
+    /// The storage marks the edits that are sent. So a delete or a newer edit of the same field is
+    /// sent after them. If the storage has no space for the marks, the replica keeps them in memory
+    /// until there is space, or until the process ends.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::NoAccount`]; [`ErrorKind::Erased`] until a person has decided;
-    /// [`ErrorKind::NoSpace`] if the server has answered for everything that is pending, and there is
-    /// no space for the answers.
+    /// [`ErrorKind::NoSpace`] if the server has answered all pending edits, and there is no space
+    /// for the answers.
     pub async fn begin(&self) -> Result<Outgoing> {
         let mut inner = self.lock().await;
         let account = inner.account("sync")?;
@@ -91,14 +91,14 @@ impl Replica {
         }
     }
 
-    /// Makes a request of what the server has not answered yet, after a reply that there was no space
-    /// for; nothing if there is no such edit.
+    /// After a reply for which there was no space, makes a request of the edits that the server has
+    /// not answered; `None` if there are none.
     pub(crate) async fn begin_rest(&self) -> Result<Option<Outgoing>> {
         self.lock().await.compose_rest().await
     }
 
-    /// There was no space for the reply to `outgoing`, which changes nothing. What was sent need not
-    /// be sent again until there is.
+    /// Notes that there was no space for the reply to `outgoing`, which therefore changes nothing.
+    /// Its edits are not sent again until there is space.
     pub(crate) async fn note_answered(&self, outgoing: &Outgoing) -> Result<()> {
         let mut inner = self.lock().await;
         let account = outgoing.account.as_str();
@@ -113,22 +113,22 @@ impl Replica {
         Ok(())
     }
 
-    /// Takes over the reply to `outgoing`. A reply that is not to the latest state changes nothing,
-    /// as if it had been lost.
+    /// Applies the reply to `outgoing`. If the reply is not to the latest state, it changes
+    /// nothing, as if it had been lost.
     ///
     /// Edits made since [`Replica::begin`] stay pending. If the account has changed meanwhile, the
-    /// reply still goes to the account that asked.
+    /// reply is still stored for the account that sent the request.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Protocol`] if it is no reply; [`ErrorKind::Storage`].
+    /// [`ErrorKind::Protocol`] if it is no valid reply; [`ErrorKind::Storage`].
     pub async fn finish(&self, outgoing: &Outgoing, body: &[u8]) -> Result<Progress> {
         let protocol = || Error::new("sync", ErrorKind::Protocol);
         let reply = Reply::parse(body).ok_or_else(protocol)?;
         let mut inner = self.lock().await;
         let account = outgoing.account.as_str();
         if reply.copy && inner.device == outgoing.device {
-            // Another installation uses this id, or this one was put back from a copy.
+            // Another installation uses this id, or this one was restored from a copy.
             inner.renew_device(self.random.as_ref()).await?;
         }
         let before = inner.storage.state(account).await?;
@@ -216,9 +216,9 @@ impl Replica {
         inner.write(account, Batch::repeatable(Some(state), Vec::new())).await
     }
 
-    /// The server finds the request too large: sends less at once, or gives up on the only push.
-    /// Returns whether trying again may help. A proxy's word gives up on nothing: another network
-    /// may have no such proxy.
+    /// The server finds the request too large: sends less at once, or gives up on a single push.
+    /// Returns whether trying again may help. If a proxy refused it, no push is given up, because
+    /// another network may have no such proxy.
     ///
     /// # Errors
     ///
@@ -240,7 +240,7 @@ impl Replica {
             return Ok(false);
         }
         for mut local in inner.read(account, &[first]).await?.into_iter().flatten() {
-            // What was edited since may be smaller; it is sent again.
+            // What was edited since may be smaller. It is sent again.
             let before = local.clone();
             let why = Rejection { code: "too_large", message: None };
             if !local.pending.forget_earlier() {
@@ -258,7 +258,7 @@ impl Replica {
 }
 
 impl Inner {
-    /// Reads what changed. A kind that is new is remembered before any record of it is kept.
+    /// Reads what changed. A new kind is stored before any record of it.
     async fn read_changes<'a>(&mut self, reply: &Reply<'a>) -> Result<Vec<Change<'a>>> {
         let n_kinds = self.kinds.all().count();
         let mut kinds = self.kinds.clone();
@@ -270,8 +270,8 @@ impl Inner {
         Ok(changes)
     }
 
-    /// Makes a request only if there is something to send. There is no space for a page of the usual
-    /// size.
+    /// Makes a request only if there is something to send. It pulls a small page, since there is no
+    /// space for a usual one.
     async fn compose_rest(&mut self) -> Result<Option<Outgoing>> {
         let outgoing = self.compose(1).await?;
         Ok(Some(outgoing).filter(|outgoing| !outgoing.sent.is_empty()))
@@ -295,8 +295,8 @@ impl Inner {
         Ok(Outgoing { account, body, device, cursor, mark, sent, tried, is_probe })
     }
 
-    /// Notes in the storage what it had no space to note before. Then all of it is sent again, so that
-    /// the answers can be taken over.
+    /// Stores the marks for which the storage had no space before. Then all of these edits are sent
+    /// again, so that the answers can be stored.
     async fn store_marks(&mut self, account: &str) -> Result<()> {
         let keys = self.unstored.keys(account);
         if keys.is_empty() {
@@ -308,7 +308,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Collects what is sent next, and remembers that it was.
+    /// Collects the next pushes, and marks them as sent.
     async fn collect(&mut self, account: &str) -> Result<(Vec<SentPush>, Option<Tried>)> {
         let n_unstored = self.unstored.keys(account).len();
         let due = self.storage.due(account, self.config.push_records + n_unstored).await?;
@@ -344,10 +344,10 @@ impl Inner {
         }
         let tried = if has_room { self.collect_again(account, fits).await? } else { None };
         if !marked.is_empty() {
-            // It decides whether a delete waits for the edit, and whether a newer edit comes after
-            // it. If power is lost before the reply, the server may take this device for two: both
-            // edits are kept, and the inbox says so. That is not worth waiting for a disk before
-            // each request, and no reason to keep edits here while the disk is full.
+            // The mark decides whether a delete waits for the edit, and whether a newer edit comes
+            // after it. If power is lost before the reply, the server may take this device for two.
+            // Then both edits are kept, and the inbox says so. That is not worth waiting for the
+            // disk before each request, and no reason to keep edits here while the disk is full.
             match self.store(account, Batch::repeatable(None, marked.clone())).await {
                 Err(full) if full.kind() == ErrorKind::NoSpace => {
                     marked.into_iter().for_each(|local| self.unstored.note(account, local, false));
@@ -358,13 +358,13 @@ impl Inner {
         Ok((sent, tried))
     }
 
-    /// Adds pushes that were refused before, as many as `fits` takes.
+    /// Adds pushes that were refused before, as many as fit.
     async fn collect_again(
         &mut self,
         account: &str,
         mut fits: impl FnMut(&mut Local, Vec<SentPush>) -> bool,
     ) -> Result<Option<Tried>> {
-        // On a full disk no answer could be noted.
+        // On a full disk no answer could be stored.
         let is_noted = self.unstored.keys(account).is_empty();
         if self.again.is_over || !is_noted || self.count_open().await?.refused == 0 {
             return Ok(None);
@@ -393,7 +393,7 @@ impl Inner {
     }
 }
 
-/// A reply that is being taken over.
+/// A reply that is being applied.
 struct Round {
     state: State,
     locals: HashMap<Key, Found>,
@@ -405,12 +405,12 @@ struct Round {
 struct Found {
     local: Local,
     kind: Arc<Kind>,
-    /// What the server has just answered for.
+    /// What the server has just answered.
     acked: SentFields,
 }
 
 impl Round {
-    /// Reads every record that the reply is about.
+    /// Reads every record that the reply concerns.
     async fn open(
         &mut self,
         inner: &mut Inner,
@@ -444,7 +444,7 @@ impl Round {
         Ok(())
     }
 
-    /// Takes over the answers to what was sent.
+    /// Applies the answers to what was sent.
     fn settle(&mut self, reply: &Reply<'_>, changes: &[Change<'_>], outgoing: &Outgoing) {
         let left_out = left_out(reply, changes, outgoing);
         for key in outgoing.tried.iter().flat_map(|tried| &tried.keys) {
@@ -494,7 +494,7 @@ impl Round {
         }
     }
 
-    /// After a listing of everything: what it did not name, the server lacks.
+    /// After a full listing: the server lacks each record that it did not name.
     async fn end_listing(&mut self, inner: &mut Inner, account: &str) -> Result<()> {
         if !self.state.is_listing {
             return Ok(());
@@ -526,7 +526,7 @@ impl Found {
         self.local.pending.refused.is_some()
     }
 
-    /// `version` is the one that the server has of the record, if it has it.
+    /// `version` is the server's version of the record, if it has the record.
     fn reject(
         &mut self,
         push: &SentPush,
@@ -549,8 +549,8 @@ impl Found {
 
     /// What this device and the server now agree on, if the answer to a push says so.
     ///
-    /// The last page leaves a record out that is, to the byte, its base and what was pushed. A record
-    /// that stands in the request more than once, or is offered, is never left out.
+    /// The last page leaves a record out if it equals, to the byte, its base plus the push. A
+    /// record that is in the request more than once, or is offered, is never left out.
     fn held(
         &self,
         push: &SentPush,
@@ -561,14 +561,14 @@ impl Found {
         let is_of_base = push.base.is_some() && self.local.version() == push.base;
         let value = match &push.op {
             SentOp::Delete(_) if is_left_out && is_of_base && push.base < Some(version) => None,
-            // A page that comes later may name it; until then nobody is to see it again.
+            // A later page may name it. Until then nobody should see it again.
             SentOp::Delete(_)
                 if is_of_base
                     && version.checked_sub(1).is_some_and(|before| push.base == Some(before)) =>
             {
                 None
             }
-            // The server lacked it and has made it anew, whatever this device held before.
+            // The server lacked it and has made it anew, whatever this device had before.
             SentOp::Set(fields) if is_left_out && push.base.is_none() => {
                 Some(made_of(&self.kind, fields)?.to_json())
             }
@@ -581,7 +581,7 @@ impl Found {
     }
 }
 
-/// Records that were pushed once and that a page to the end of the stream does not name.
+/// Records that were pushed once, and that a page to the end of the change feed does not name.
 fn left_out(reply: &Reply<'_>, changes: &[Change<'_>], outgoing: &Outgoing) -> HashSet<Key> {
     if reply.more {
         return HashSet::new();
@@ -595,7 +595,7 @@ fn left_out(reply: &Reply<'_>, changes: &[Change<'_>], outgoing: &Outgoing) -> H
     once.filter(|key| !named.contains(key)).collect()
 }
 
-/// Takes over a version and keeps the digest right.
+/// Stores a version and updates the digest.
 fn take(state: &mut State, found: &mut Found, agreed: Agreed) {
     let life = if state.is_other_life { Life::Other } else { Life::Same };
     state.digest = state.digest.minus(found.term());
@@ -604,7 +604,7 @@ fn take(state: &mut State, found: &mut Found, agreed: Agreed) {
 }
 
 impl Found {
-    /// What the record adds to the digest.
+    /// The record's term in the digest.
     fn term(&self) -> Digest {
         self.local.agreed.as_ref().map_or(Digest::default(), |agreed| {
             let (kind, id) = (self.kind.name(), self.local.key.id);

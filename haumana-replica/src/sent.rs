@@ -1,4 +1,4 @@
-//! What was sent for a record, by which its answer is known.
+//! What was sent for a record. The answer is recognised by it.
 
 use crate::record::{Local, Offer};
 use haumana_sync::id::Key;
@@ -19,7 +19,7 @@ pub(crate) struct SentPush {
     pub(crate) kind: Arc<Kind>,
     pub(crate) base: Option<Version>,
     pub(crate) op: SentOp,
-    /// Whether it is of another past of the server, and no new edit.
+    /// Whether it is from another past of the server, and no new edit.
     pub(crate) is_offered: bool,
 }
 
@@ -27,12 +27,12 @@ pub(crate) struct SentPush {
 pub(crate) enum SentOp {
     Set(SentFields),
     Delete(UnixMillis),
-    /// With its fields; a tombstone has none.
+    /// An offer with its fields; a tombstone has none.
     Offer(Offer, Option<SentFields>),
 }
 
 impl SentPush {
-    /// Whether something of it is to be sent again as it was.
+    /// Whether some of it must be sent again unchanged.
     pub(crate) fn is_due(&self, local: &Local) -> bool {
         let is_open = match &self.op {
             SentOp::Delete(_) | SentOp::Offer(..) => self.is_pending(local),
@@ -44,7 +44,7 @@ impl SentPush {
         is_open && local.pending.refused.is_none()
     }
 
-    /// Whether something of it still waits as it was sent; what was touched since does not count.
+    /// Whether some of it still waits unchanged. What was touched since does not count.
     pub(crate) fn is_pending(&self, local: &Local) -> bool {
         match &self.op {
             SentOp::Delete(at) => {

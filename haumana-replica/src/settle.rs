@@ -1,4 +1,4 @@
-//! What becomes of a record when the server answers for it, tells of it, or turns out to lack it.
+//! How a record changes when the server answers a push of it, sends it, or turns out to lack it.
 
 use crate::content::{Content, base_text, builds_on_earlier, create, has_parts, put};
 use crate::groups::decided_with;
@@ -10,19 +10,19 @@ use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
 use std::sync::Arc;
 
-/// Whether what a reply says follows on what was agreed.
+/// Whether a reply continues what was agreed before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Life {
     Same,
-    /// The server has said that it has another past than this device.
+    /// The server has said that its past differs from this device's.
     Other,
 }
 
 impl Local {
-    /// The server has answered for `sent`; what was touched again since stays pending.
+    /// The server has answered `sent`. What was touched again since stays pending.
     ///
-    /// `version` is what the server holds since; until this device holds that too, the fields keep
-    /// showing what was sent.
+    /// `version` is the server's version since then. Until this device has that version, the fields
+    /// keep showing what was sent.
     pub(crate) fn acknowledge(
         &mut self,
         kind: &Arc<Kind>,
@@ -39,7 +39,7 @@ impl Local {
             for earlier in touch.earlier.iter_mut().filter(|earlier| earlier.at == *at) {
                 earlier.is_answered = true;
             }
-            // What builds on it stands on it until its base moves on.
+            // A change that builds on it needs it until its base moves on.
             let builds = builds_on_earlier(kind, name);
             let is_stood_on = |earlier: &Earlier| builds && earlier.base == base;
             touch.earlier.retain(|earlier| !earlier.is_answered || is_stood_on(earlier));
@@ -55,14 +55,14 @@ impl Local {
         }
     }
 
-    /// The server has answered for the delete of `at`.
+    /// The server has answered the delete that was made at `at`.
     pub(crate) fn acknowledge_removal(&mut self, at: UnixMillis) {
         self.pending.removal.take_if(|removal| removal.at == at);
     }
 
-    /// The server refuses `push`; what was touched since stays pending.
+    /// The server refuses `push`. What was touched since stays pending.
     ///
-    /// If its user has deleted the record meanwhile, the delete waits for nothing that was refused.
+    /// If its user has deleted the record meanwhile, the delete does not wait for refused edits.
     pub(crate) fn refuse(&mut self, push: &SentPush, why: Rejection<'_>) {
         if let SentOp::Set(fields) = &push.op {
             let mut had_earlier = false;
@@ -72,7 +72,7 @@ impl Local {
                 touch.earlier.retain(|earlier| earlier.at != *at);
                 had_earlier |= touch.earlier.len() < n_earlier;
             }
-            // Its user has replaced it since; what was sent with it is judged without it.
+            // Its user has replaced it since. The rest of the push is judged without it.
             if had_earlier {
                 return;
             }
@@ -95,7 +95,7 @@ impl Local {
         }
     }
 
-    /// The content that the agreed one becomes by `sent` alone.
+    /// The agreed content after `sent` alone.
     pub(crate) fn with_sent(&self, kind: &Arc<Kind>, sent: &SentFields) -> Option<Content> {
         let Some(mut content) = self.base_content(kind) else { return made_of(kind, sent) };
         for (name, (value, _)) in sent {
@@ -106,13 +106,13 @@ impl Local {
         Some(content)
     }
 
-    /// Takes over what the server has. `sent` is what the server has answered for just now.
+    /// Stores the server's state. `sent` is what the server has just answered.
     ///
     /// Edits stay pending on the version that their user saw. An edit moves on to the new version
-    /// where its field is what its user saw: as it was, or as this device had sent it before. A
-    /// delete moves on where the whole record is, or is what this device has sent of it.
+    /// if its field is what its user saw: unchanged, or as this device had sent it before. A delete
+    /// moves on if that holds for the whole record.
     ///
-    /// `life` says whether the server may have forgotten what was agreed before.
+    /// `life` says whether the server may have lost what was agreed before.
     pub(crate) fn take(&mut self, kind: &Arc<Kind>, new: Agreed, sent: &SentFields, life: Life) {
         let is_other_life = |old: &Agreed| {
             let is_doubtful = life == Life::Other && old.mark < new.mark;
@@ -146,7 +146,7 @@ impl Local {
         let moves = |base: Option<Version>| base == old || was_deleted;
         let own = self.on_its_way(sent);
         let shown = self.with_sent(kind, &own);
-        // Few records are deleted, so few are compared once more.
+        // Few records are deleted, so this comparison is rare.
         let is_due = self.pending.removal.as_ref().is_some_and(|removal| moves(removal.base));
         let is_own = is_due && self.is_own(kind, &theirs, own.clone(), shown.as_ref());
         if let Some(removal) = self.pending.removal.as_mut().filter(|_| is_own) {
@@ -157,9 +157,9 @@ impl Local {
         for (name, touch) in &mut self.pending.touches {
             let group = decided_with(kind, name);
             let is_seen = group.iter().all(|name| theirs.get(name) == shown.get(name));
-            // What was on its way may still arrive, and is known by its base.
+            // A change that was sent may still arrive, and is recognised by its base.
             let has_seen = is_all_seen || is_seen && !touch.is_sent();
-            // Who sees the own change sees nothing of what it replaced.
+            // A user who sees only the own change sees nothing of what it replaced.
             let moves = moves(touch.base) || own.contains_key(name) && !touch.is_sent();
             if touch.acked.is_none() && has_seen && moves {
                 touch.base = Some(new.version);
@@ -169,10 +169,11 @@ impl Local {
         }
     }
 
-    /// Whether `theirs` is what was agreed and what this device has sent, of each field any of its
+    /// Whether `theirs` is what was agreed plus what this device has sent: of each field any of its
     /// changes that may have arrived. Its user has seen all of that.
     ///
-    /// The server's answers come behind: a page can bring what the server has made of pushes that wait
+    /// The server's answers come later: a page can bring the result of pushes that wait to be sent
+    /// again. `own` has, for each field, the change before that, and makes `shown`.
     /// to be sent again. `own` has, of each field, the change before that, and makes `shown`.
     fn is_own(
         &self,
@@ -191,9 +192,9 @@ impl Local {
         names.all(|name| is_same(name, &last) || shown.is_some_and(|shown| is_same(name, shown)))
     }
 
-    /// What this device has sent that the server may have taken, the last change of each field:
-    /// `sent`, for which it has answered just now, what it had answered for before, and what was
-    /// edited again since it was on its way.
+    /// What this device has sent and the server may have accepted, the last change of each field:
+    /// `sent`, which it has just answered; what it had answered before; and changes that were sent
+    /// and edited again since.
     fn on_its_way(&self, sent: &SentFields) -> SentFields {
         let mut all = SentFields::new();
         for (name, touch) in &self.pending.touches {
@@ -208,7 +209,7 @@ impl Local {
     }
 }
 
-/// The record that the server makes of `sent`.
+/// The record that the server makes from `sent`.
 pub(crate) fn made_of(kind: &Arc<Kind>, sent: &SentFields) -> Option<Content> {
     let edited_at = sent.values().map(|(_, at)| *at).max().unwrap_or_default();
     create(kind, sent.iter().map(|(name, (value, _))| (name.as_str(), value)), edited_at)

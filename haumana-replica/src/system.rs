@@ -1,6 +1,6 @@
 //! The machine's clock and randomness.
 //!
-//! Both are what [`Replica::builder`](crate::Replica::builder) takes if nothing else is said.
+//! [`Replica::builder`](crate::Replica::builder) uses both unless others are set.
 
 use haumana_sync::engine::{Clock, Random};
 use haumana_sync::time::UnixMillis;
@@ -22,17 +22,16 @@ impl Clock for SystemClock {
     }
 }
 
-/// Random bits for the ids of records and devices: no two are equal, and nobody knows them before.
-/// Nothing is kept secret by them.
+/// Random bits for the ids of records and devices. They are unique, and cannot be predicted.
 ///
-/// For keys and tokens use a cryptographic source instead.
+/// They do not protect secrets. For keys and tokens use a cryptographic source instead.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemRandom;
 
 impl Random for SystemRandom {
     fn next_u64(&self) -> u64 {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        // The keys of the hash are the machine's randomness; the count makes each hash another one.
+        // The keys of the hash are the machine's randomness. The count makes each hash different.
         let mut hasher = RandomState::new().build_hasher();
         hasher.write_u64(COUNT.fetch_add(1, Ordering::Relaxed));
         hasher.finish()

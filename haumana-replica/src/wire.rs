@@ -1,4 +1,4 @@
-//! `POST /sync` as a client writes and reads it.
+//! `POST /sync`, as a client writes the request and reads the reply.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::Kinds;
@@ -74,7 +74,7 @@ impl SentPush {
     }
 }
 
-/// Writes when fields were edited: one time, or one for each.
+/// Writes when fields were edited: one time for all, or one for each.
 fn write_times(out: &mut String, fields: &SentFields) {
     let mut times = fields.values().map(|(_, at)| at);
     let first = times.next();
@@ -95,11 +95,11 @@ fn comma(n: usize) -> &'static str {
 
 /// Writes text as JSON.
 pub(crate) fn quoted(text: &str) -> String {
-    // A string into memory has nothing that can fail.
+    // A string, written to memory, cannot fail.
     serde_json::to_string(text).unwrap_or_default()
 }
 
-/// A reply. The content of records is not looked into.
+/// A reply. The content of records is not parsed.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Reply<'a> {
@@ -162,11 +162,11 @@ struct ChangeBody<'a> {
 pub(crate) struct Rejection<'a> {
     /// A stable word.
     pub(crate) code: &'a str,
-    /// The same for people; it names the field.
+    /// The same for people. It names the field.
     pub(crate) message: Option<&'a str>,
 }
 
-/// One record as the server has it.
+/// One record on the server.
 #[derive(Debug)]
 pub(crate) struct Change<'a> {
     pub(crate) key: Key,
@@ -176,12 +176,12 @@ pub(crate) struct Change<'a> {
 }
 
 impl<'a> Reply<'a> {
-    /// Reads a reply; `None` if it is none.
+    /// Reads a reply; `None` if it is not valid.
     pub(crate) fn parse(body: &'a [u8]) -> Option<Self> {
         serde_json::from_slice(body).ok()
     }
 
-    /// The changed records. A kind that is not known is taken in.
+    /// The changed records. An unknown kind is added.
     pub(crate) fn changes(&self, kinds: &mut Kinds) -> Result<Vec<Change<'a>>> {
         self.changes.iter().map(|body| body.read(kinds)).collect()
     }
@@ -221,7 +221,7 @@ impl<'a> ChangeBody<'a> {
     }
 }
 
-/// Whether a schema can have a kind of that name.
+/// Whether a schema can have a kind with that name.
 fn is_name(name: &str) -> bool {
     let is_word = |one: char| one.is_ascii_alphanumeric() || one == '_';
     !name.is_empty() && name.len() <= 64 && name.chars().all(is_word) && name != "conflict"
