@@ -8,11 +8,10 @@ use haumana_sync::id::{Key, KindNumber, RecordId};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
-/// Keeps everything in memory and nothing beyond the process.
+/// Keeps everything in memory, until the process ends.
 ///
-/// A clone has the same memories, and the same device id until a server says that two use it.
-///
-/// Cloning one before it is opened is how tests make a copied device.
+/// A clone is a copy of the data. It has the same device id until a server says that two use it.
+/// Tests clone a storage before it is opened, to make a copied device.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStorage {
     device: Option<String>,
@@ -46,7 +45,7 @@ impl Account {
         }
     }
 
-    /// Kinds that were not known have no index.
+    /// An unknown kind has no index.
     fn renumber(&mut self, from: KindNumber, to: KindNumber) {
         let moved = |key: Key| if key.kind == from { Key { kind: to, ..key } } else { key };
         let records = std::mem::take(&mut self.records).into_iter();
@@ -57,7 +56,7 @@ impl Account {
 }
 
 impl MemoryStorage {
-    /// Makes an empty one.
+    /// Makes an empty storage.
     pub fn new() -> Self {
         Self::default()
     }

@@ -1,10 +1,10 @@
-//! Where a replica keeps its records: a small contract, and two that keep it.
+//! Where a replica keeps its records: a small contract, and two implementations.
 //!
 //! - [`SqliteStorage`] is for apps: one file, which survives a loss of power.
 //! - [`MemoryStorage`] is for tests and examples.
-//! - A shared storage, an `Arc<Mutex<S>>`, is one as well: it outlives its replica.
-//! - Write your own for another platform. The contract is [`Storage`]; a browser's is in
-//!   `haumana-web` of the repository.
+//! - An `Arc<Mutex<S>>` of a storage is a storage, too: it outlives its replica.
+//! - Write your own for another platform. The contract is [`Storage`]. `haumana-web` in the
+//!   repository has one for browsers.
 
 #[cfg(feature = "sqlite")]
 mod index;
@@ -39,40 +39,42 @@ use haumana_sync::store::Version;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
-/// What a replica remembers of one account beside its records.
+/// What a replica keeps of one account in addition to its records.
 ///
-/// It is written together with the records of a reply, so cursor and records never disagree.
+/// It is written together with the records of a reply. So the cursor and the records always fit
+/// together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     /// Where the next pull starts.
     pub cursor: Option<String>,
-    /// Counts the listings of everything.
+    /// The number of full listings so far.
     pub mark: u64,
-    /// Whether one is under way.
+    /// Whether a full listing is under way.
     pub is_listing: bool,
-    /// Whether the server has said that it has another past than this device, in this listing.
+    /// Whether the server has said, in this listing, that its past differs from this device's.
     pub is_other_life: bool,
     /// The digest of what was agreed.
     pub digest: Digest,
-    /// The account was erased on the server, and nobody has said what is to become of what is here.
+    /// Whether the account was erased on the server, and nobody has decided about the local
+    /// records.
     pub is_erased: bool,
-    /// The last cursor of a device that starts over; it is shown once more before anything is
+    /// The last cursor of a device that starts over. It is sent once more before anything is
     /// pushed, so that a server that has erased the account can say so.
     pub probe: Option<String>,
     /// The last call beside `POST /sync` that the server has not answered.
     pub unanswered: Option<Unanswered>,
-    /// How many entries of the inbox are open, as the server said last; `None` if it has not said.
+    /// How many entries of the inbox are open, by the server's last reply; `None` if no reply said
+    /// so.
     pub open_conflicts: Option<u64>,
 }
 
-/// A call that changes something and that the server has not answered: made again, it is the same
-/// request.
+/// A call that changes something and that the server has not answered. If it is repeated, it is the
+/// same request.
 ///
-/// Without it, a person who presses a button again after a lost reply would restore or erase a
-/// second time.
+/// Without it, a person who presses a button again after a lost reply would restore or erase twice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unanswered {
-    /// What was asked for, as text.
+    /// A description of the call, as text.
     pub call: String,
     /// The version that the person saw.
     pub base: Option<Version>,
@@ -80,42 +82,42 @@ pub struct Unanswered {
     pub request_id: String,
 }
 
-/// What a write has to outlive, beside the end of the process, which all do.
+/// What a write must survive. Every write survives the end of the process.
 ///
-/// An edit asks for the first, what a server said for the second. A storage may always keep more
-/// than is asked.
+/// An edit needs the first variant, a server's reply the second. A storage may always keep more
+/// than required.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Outlives {
-    /// A loss of power: somebody is told that it is kept, and nobody else has it.
+    /// A loss of power. The person has seen that the edit is saved, and no server has it.
     #[default]
     PowerLoss,
-    /// Nothing more. A loss of power may take it back, with everything that was written after it;
-    /// the device is then one that never saw a reply, and the server says it again.
+    /// The end of the process only. A loss of power may undo the write and all writes after it.
+    /// Then the device has never seen the reply, and the server sends it again.
     Process,
 }
 
 /// Everything that one transaction writes.
 ///
-/// The records are whole: what is in the storage of them is replaced.
+/// Each record replaces the stored record as a whole.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// The account's new state; `None` leaves it.
     pub state: Option<State>,
-    /// Records as they are from now on; one of which nothing is known is removed.
+    /// New record states; an empty one deletes the record.
     pub records: Vec<Local>,
-    /// The index entries of those records, where their kinds have indexed fields.
+    /// The index entries of those records, if their kinds have indexed fields.
     pub indexed: Vec<IndexEntries>,
-    /// What it has to outlive.
+    /// What the write must survive.
     pub outlives: Outlives,
 }
 
 impl Batch {
-    /// What a person did to a record.
+    /// An edit of a record by a person.
     pub(crate) fn edit(local: Local, indexed: Vec<IndexEntries>) -> Self {
         Self { records: vec![local], indexed, ..Self::default() }
     }
 
-    /// What the server said, or will say again.
+    /// What the server said, and would say again.
     pub(crate) fn repeatable(state: Option<State>, records: Vec<Local>) -> Self {
         Self { state, records, indexed: Vec::new(), outlives: Outlives::Process }
     }
@@ -125,55 +127,54 @@ impl Batch {
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 /// Keeps the records of all accounts of one device.
 ///
-/// The calls of one replica come one after the other. They are async so that storage fits which
-/// answers later, such as a browser's; on `wasm32` nothing of it need be `Send`.
+/// One replica makes one call after the other. Calls are async, for storages that answer later,
+/// such as a browser's. On `wasm32` nothing needs to be `Send`.
 ///
-/// Every call names the account that it is about; nothing crosses from one to another.
+/// Every call names its account, and reads or changes no other.
 ///
-/// A storage needs no merge and no schema: it keeps what it is given. `Local`s are opaque to it but
-/// for four questions: whether something is open, due, or refused, and in which listing the record
-/// was named.
+/// A storage needs no merge and no schema. A `Local` is opaque to it, except for four questions:
+/// whether it is open, due, or refused, and in which listing the record was named.
 pub trait Storage: Debug + MaybeSend + 'static {
-    /// Returns the id of this installation, which is the device's id on the server. Keeps `fresh`,
-    /// a random one, as that if there is none yet.
+    /// Returns the id of this installation, which is the device's id on the server. If there is
+    /// none yet, it stores and returns `fresh`, a random id.
     ///
     /// # Guarantees
     ///
-    /// - Storage that can tell that it is a copy, or was put back from one, keeps `fresh`: the id
-    ///   stays with at most one of them. What is pending stays pending in both.
+    /// - A storage that can detect that it was copied or restored stores `fresh`: at most one of
+    ///   the copies keeps the id. Pending edits stay pending in both.
     ///
     /// # Errors
     ///
     /// If the storage cannot be used.
     async fn device(&mut self, fresh: &str) -> Result<String>;
 
-    /// Keeps `id` as the id of this installation, in place of the one that it had.
+    /// Replaces the id of this installation.
     ///
     /// # Errors
     ///
-    /// If the storage cannot be used; the id is the same as before then.
+    /// If the storage cannot be used; then the id is unchanged.
     async fn set_device(&mut self, id: &str) -> Result<()>;
 
-    /// Returns what it remembers of the kinds whose records it keeps.
+    /// Returns what it keeps about the kinds of its records.
     ///
     /// # Errors
     ///
     /// If the storage cannot be used.
     async fn declared(&mut self) -> Result<Declared>;
 
-    /// Remembers `declared`, and gives the records of each kind in `moves` its second number in place
-    /// of its first, in that order, in all accounts. All of it or nothing.
+    /// Stores `declared`. For each pair in `moves`, it gives the records of the first kind number
+    /// the second number, in that order, in all accounts. It does all of this or nothing.
     ///
     /// # Errors
     ///
-    /// If the storage cannot be used; nothing has changed then.
+    /// If the storage cannot be used; then nothing has changed.
     async fn declare(
         &mut self,
         declared: &Declared,
         moves: &[(KindNumber, KindNumber)],
     ) -> Result<()>;
 
-    /// Returns the accounts of which it knows anything.
+    /// Returns the accounts of which it has any data.
     ///
     /// # Errors
     ///
@@ -187,9 +188,9 @@ pub trait Storage: Debug + MaybeSend + 'static {
     /// If the storage cannot be used.
     async fn state(&mut self, account: &str) -> Result<State>;
 
-    /// Reads records, each in its place; `None` where nothing is known.
+    /// Reads records, in the order of `keys`; `None` for a record without stored state.
     ///
-    /// It is called for each edit and for each page, so it should find records by their key.
+    /// It is called for each edit and for each page. So it should find records by their key.
     ///
     /// # Errors
     ///
@@ -205,19 +206,19 @@ pub trait Storage: Debug + MaybeSend + 'static {
 
     /// Lists records with something to send, in the order of their keys.
     ///
-    /// [`Pending::is_due`](crate::Pending::is_due) says which. The order must not change between
-    /// two calls.
+    /// [`Pending::is_due`](crate::Pending::is_due) says which these are. The order must not change
+    /// between two calls.
     ///
     /// # Errors
     ///
     /// If the storage cannot be used.
     async fn due(&mut self, account: &str, limit: usize) -> Result<Vec<Local>>;
 
-    /// Lists open records that the server refused, in the order of their keys, behind `after`.
+    /// Lists open records that the server refused, in the order of their keys, after `after`.
     ///
     /// [`Pending::is_open`](crate::Pending::is_open) and
-    /// [`Pending::refused`](crate::Pending::refused) say which. It is called once a sync while there
-    /// are such records.
+    /// [`Pending::refused`](crate::Pending::refused) say which these are. It is called once per
+    /// sync while there are such records.
     ///
     /// # Errors
     ///
@@ -229,10 +230,11 @@ pub trait Storage: Debug + MaybeSend + 'static {
         limit: usize,
     ) -> Result<Vec<Local>>;
 
-    /// Lists records that no listing has named since `mark`, those that were never agreed included.
+    /// Lists records that no listing has named since `mark`, including records that were never
+    /// agreed.
     ///
-    /// It is called at the end of a listing of everything: what the server has not named it does
-    /// not have.
+    /// It is called at the end of a full listing: the server does not have the records that it has
+    /// not named.
     ///
     /// # Errors
     ///
@@ -243,8 +245,8 @@ pub trait Storage: Debug + MaybeSend + 'static {
     ///
     /// # Guarantees
     ///
-    /// - The entries are those of the last [`Batch::indexed`] of each record. Values are ordered as
-    ///   [`IndexValue`] orders them.
+    /// - The entries are those of the last [`Batch::indexed`] of each record. They are ordered as
+    ///   [`IndexValue`] is.
     ///
     /// # Errors
     ///
@@ -257,42 +259,42 @@ pub trait Storage: Debug + MaybeSend + 'static {
         range: &IndexRange,
     ) -> Result<Vec<RecordId>>;
 
-    /// Counts records with something open: those to send, and those that were refused.
+    /// Counts open records: those to send, and those that were refused.
     ///
-    /// Keep a count or an index for it: it is called when somebody signs in and after each page.
+    /// Keep a count or an index for it, since it is called at each sign-in and after each page.
     ///
     /// # Errors
     ///
     /// If the storage cannot be used.
     async fn count_open(&mut self, account: &str) -> Result<OpenCount>;
 
-    /// Writes `batch`: all of it or nothing, and after everything that was written before. Once it
-    /// has returned, the end of the process takes nothing back, and a loss of power only what
+    /// Writes `batch`: all of it or nothing, and after all earlier writes. Once it has returned,
+    /// the end of the process undoes nothing, and a loss of power undoes only what
     /// [`Batch::outlives`] allows.
     ///
     /// # Errors
     ///
-    /// If the storage cannot be used; nothing was written then.
+    /// If the storage cannot be used; then nothing was written.
     ///
     /// # Cancellation
     ///
-    /// A call that is dropped has written all of it or nothing.
+    /// A dropped call has written all of it or nothing.
     async fn write(&mut self, account: &str, batch: Batch) -> Result<()>;
 
-    /// Forgets everything of an account.
+    /// Deletes all data of an account.
     ///
     /// Other accounts and the id of the installation stay.
     ///
     /// # Errors
     ///
-    /// If the storage cannot be used; nothing was forgotten then.
+    /// If the storage cannot be used; then nothing was deleted.
     async fn forget(&mut self, account: &str) -> Result<()>;
 }
 
-/// How many records wait.
+/// How many records are open.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpenCount {
-    /// Records with something that the server has not settled, refused ones included.
+    /// Records with an edit that the server has not settled, including refused ones.
     pub pending: usize,
     /// Records that the server refused.
     pub refused: usize,

@@ -1,12 +1,12 @@
-//! Where a file lives: what tells it from its copies.
+//! Where a file is: this distinguishes it from its copies.
 
 use serde::{Deserialize, Serialize};
 use std::fs::{self, Metadata};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-/// The place of a file, as far as the platform tells it. It is kept inside the file; a copy holds
-/// the place of the file that it is a copy of.
+/// The place of a file, as far as the platform shows it. It is stored inside the file. A copy
+/// contains the place of its original.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Place {
     path: String,
@@ -19,7 +19,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Looks where a file lives; `None` if there is no such file, as for a database in memory.
+    /// Reads the place of a file; `None` if there is no such file, as for a database in memory.
     pub(super) fn of(path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok()?;
         let path = fs::canonicalize(path).ok()?.to_string_lossy().into_owned();
@@ -29,12 +29,12 @@ impl Place {
         Some(Self { path, disk, file, made_at_ns })
     }
 
-    /// Whether both are the place of one file, which was at most renamed.
+    /// Whether both are places of the same file, which was at most renamed.
     ///
-    /// File numbers are used again, so that a file which was put back may have the number of the one
-    /// that it replaces; the time when it was made tells them apart. Where the platform has no such
-    /// time, only what has not moved counts as the same. Numbers of disks may change when the machine
-    /// starts again, so that the path speaks for a file as well as its disk.
+    /// File numbers are reused. So a restored file may have the number of the file that it
+    /// replaces, and the creation time distinguishes them. If the platform has no creation time,
+    /// only an unmoved file counts as the same. The number of a disk may change when the machine
+    /// restarts. So the same path is enough even if the disk's number differs.
     pub(super) fn is_same_file(&self, now: &Self) -> bool {
         let is_same_path = self.path == now.path;
         let is_same_disk = self.disk == now.disk;

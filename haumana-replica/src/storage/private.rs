@@ -1,10 +1,10 @@
-//! A file that its owner alone can read.
+//! A file that only its owner can read.
 
 use std::io;
 use std::path::Path;
 
-/// Makes the file, unless it is there, so that its owner alone can read it. SQLite gives the files
-/// beside it the same permissions.
+/// Makes the file, unless it exists, so that only its owner can read it. SQLite gives its other
+/// files the same permissions.
 pub(super) fn make_private(path: &Path) -> io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -12,7 +12,7 @@ pub(super) fn make_private(path: &Path) -> io::Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        // What a link leads to is somebody else's.
+        // The target of a link belongs to somebody else.
         Err(_) if !std::fs::symlink_metadata(path)?.is_file() => {
             Err(io::Error::other("the file is a link, or no ordinary file"))
         }
@@ -20,7 +20,7 @@ pub(super) fn make_private(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Takes away what others may do with a replica that was made before this was looked after.
+/// Removes the permissions of others from a replica that an earlier version made.
 pub(super) fn keep_private(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {

@@ -55,7 +55,7 @@ pub(super) fn parse_pending(json: &str) -> rusqlite::Result<Pending> {
     serde_json::from_str(json).map_err(|_| unreadable())
 }
 
-/// SQLITE: integers are signed; a device never lists everything 2^63 times.
+/// SQLITE: integers are signed; a device never makes 2^63 full listings.
 pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! The tables of a SQLite file, and how files of earlier versions get them.
+//! The tables of a SQLite file, and the migrations of earlier files.
 
 use haumana_sync::id::KindNumber;
 use rusqlite::Connection;
@@ -19,8 +19,9 @@ const SCHEMA: &str = "
         due INTEGER NOT NULL, refused INTEGER NOT NULL, json TEXT NOT NULL,
         PRIMARY KEY (account, kind, id)) WITHOUT ROWID;
 ";
-// SQLITE: WITHOUT ROWID keeps at most a quarter of a page of each row in its tree, and gives the
-// rest of a row of 1 kB a page of its own: <https://www.sqlite.org/fileformat2.html#cell_payload_overflow>.
+// SQLITE: WITHOUT ROWID keeps at most a quarter of a page of each row in its tree. The rest of a
+// row of 1 kB gets a page of its own:
+// <https://www.sqlite.org/fileformat2.html#cell_payload_overflow>.
 const RECORDS: &str = "
     CREATE TABLE records (
         account INTEGER NOT NULL, kind INTEGER NOT NULL, id BLOB NOT NULL, version INTEGER NOT NULL,
@@ -44,18 +45,18 @@ const COPY_FROM_1: &str = "
     SELECT account, kind, id, version, modified_at, mark, value FROM records_1;
     DROP TABLE records_1;
 ";
-/// From the second version, whose file knew neither where it lives nor what it had asked for.
+/// From the second version, which stored neither the place of the file nor unanswered calls.
 const MIGRATE_FROM_2: &str = "
     ALTER TABLE device RENAME COLUMN name TO id;
     ALTER TABLE device ADD COLUMN place TEXT;
     ALTER TABLE accounts ADD COLUMN unanswered TEXT;
 ";
 
-/// From the fourth version, whose file did not know how many conflicts are open.
+/// From the fourth version, which did not store how many conflicts are open.
 const MIGRATE_FROM_4: &str = "ALTER TABLE accounts ADD COLUMN open_conflicts INTEGER";
 
-/// Makes a file ready: its settings, and its tables as this version has them. Of a file that is no
-/// replica's, or a newer program's, it says so.
+/// Prepares a file: its settings, and the tables of this version. It fails if the file is no
+/// replica, or belongs to a newer program.
 pub(super) fn set_up(
     mut connection: Connection,
 ) -> rusqlite::Result<Result<Connection, &'static str>> {
@@ -75,7 +76,7 @@ pub(super) fn set_up(
     if SCHEMA_VERSION < version {
         return Ok(Err("the file is of a newer version of this program"));
     }
-    // SQLITE: exclusive from the first write on, so that a second process is refused instead
+    // SQLITE: the lock is exclusive from the first write on. So a second process is refused instead
     // of working beside this one: <https://www.sqlite.org/pragma.html#pragma_locking_mode>.
     connection.execute_batch(
         "PRAGMA locking_mode = EXCLUSIVE;
@@ -112,7 +113,7 @@ pub(super) fn set_up(
     Ok(Ok(connection))
 }
 
-/// A kind as the tables have it.
+/// A kind's number in the tables.
 pub(super) fn kind_number(kind: KindNumber) -> i64 {
     i64::from(kind.get())
 }

@@ -1,4 +1,4 @@
-//! Storage that outlives its replica, or is looked at beside it.
+//! A storage that outlives its replica, or is read beside it.
 
 use super::{Batch, Declared, IndexRange, OpenCount, State, Storage};
 use crate::error::Result;
@@ -8,8 +8,8 @@ use haumana_sync::id::{Key, KindNumber, RecordId};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-/// Whoever keeps a clone has the same storage: it is there when the replica on it has ended, for the next
-/// one. As with any storage, one replica at a time works on it.
+/// All clones are the same storage. After a replica on it has ended, the next one can use it. As
+/// with any storage, only one replica at a time works on it.
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 impl<S: Storage> Storage for Arc<Mutex<S>> {

@@ -1,8 +1,8 @@
 //! Storage in one SQLite file.
 //!
-//! The file has a table of records, one of what is pending, and one of index entries; content is
-//! kept as JSON. Its format is this crate's own, and may change with a version, which reads what
-//! earlier ones wrote.
+//! The file has a table of records, one of pending edits, and one of index entries. Content is
+//! JSON. The format is private to this crate. A later version may change it, and reads the files of
+//! earlier versions.
 
 use super::index::{find_sql, write_index};
 use super::place::Place;
@@ -18,7 +18,7 @@ use haumana_sync::id::{Key, KindNumber, RecordId};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use std::path::Path;
 
-/// One row for each record that is known, whether agreed, pending or both.
+/// One row for each known record: agreed, pending or both.
 const SELECT: &str = "
     SELECT k.kind, k.id, r.version, r.modified_at, r.value, r.mark, p.json FROM
         (SELECT account, kind, id FROM records WHERE account = ?1 AND kind = ?2
@@ -49,10 +49,10 @@ const SELECT_UNMARKED: &str = "
         SELECT 1 FROM records r WHERE (r.account, r.kind, r.id) = (p.account, p.kind, p.id))
     ORDER BY 1, 2";
 
-/// Keeps records in one SQLite file, which nobody else may open meanwhile.
+/// Keeps records in one SQLite file. No other process may open the file meanwhile.
 ///
-/// Put it where your platform keeps an app's data, and into its backups if you like: a file that
-/// was copied or put back notices that, and becomes another device with the same pending edits. On
+/// Put it where your platform keeps an app's data. It may be in backups: when a file was copied or
+/// restored, opening it detects that, and it becomes another device with the same pending edits. On
 /// Unix only its owner can read it. It is not encrypted.
 ///
 /// ```
@@ -80,9 +80,9 @@ const SELECT_UNMARKED: &str = "
 #[derive(Debug)]
 pub struct SqliteStorage {
     connection: Connection,
-    /// Where the file lives.
+    /// The place of the file.
     place: Option<Place>,
-    /// What a commit outlives now.
+    /// What a commit survives now.
     outlives: Outlives,
     /// The account that was named last, and its number.
     account: Option<(String, i64)>,
@@ -93,11 +93,11 @@ impl SqliteStorage {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InUse`] if another process, or another storage of this one, holds the file. The
-    /// call waits up to 5 seconds for it, and blocks its thread meanwhile.
+    /// [`ErrorKind::InUse`] if another process, or another storage of this process, has the file
+    /// open. The call waits up to 5 seconds for it, and blocks its thread meanwhile.
     ///
-    /// [`ErrorKind::Storage`] if it cannot be used, is not a replica's, or is a newer program's.
-    /// The source says which.
+    /// [`ErrorKind::Storage`] if the file cannot be used, is no replica, or belongs to a newer
+    /// program. The source says which.
     pub fn open(path: &Path) -> Result<Self> {
         let io = |error| Error::new("open", ErrorKind::Storage).caused_by(error);
         make_private(path).map_err(io)?;
@@ -110,8 +110,8 @@ impl SqliteStorage {
         Ok(Self { connection, place, outlives, account: None })
     }
 
-    /// Returns the id that the file holds, unless the file is a copy of the one that it was made
-    /// for. Files of before did not know where they live; they keep their id.
+    /// Returns the id in the file, unless the file is a copy. Files of earlier versions do not
+    /// contain their place; they keep their id.
     fn own_device(&self) -> rusqlite::Result<Option<String>> {
         let found = self
             .connection
@@ -131,7 +131,7 @@ impl SqliteStorage {
         Ok((!is_copy).then_some(id))
     }
 
-    /// Keeps the id of the installation, and where the file lives.
+    /// Stores the id of the installation, and the place of the file.
     fn keep_device(&self, id: &str) -> rusqlite::Result<()> {
         let place = self.place.as_ref().and_then(|place| serde_json::to_string(place).ok());
         let changed =
@@ -153,11 +153,11 @@ impl SqliteStorage {
         Ok(found)
     }
 
-    /// Makes commits outlive a loss of power, or not.
+    /// Sets whether commits survive a loss of power.
     ///
-    /// SQLITE: in WAL mode FULL waits for the disk with each commit, and for all that was committed
-    /// before; NORMAL with checkpoints only, and a loss of power takes back the last commits, never
-    /// some of them: <https://www.sqlite.org/pragma.html#pragma_synchronous>.
+    /// SQLITE: in WAL mode, FULL waits for the disk at each commit, including all earlier commits.
+    /// NORMAL waits only at checkpoints: a loss of power undoes the last commits, and no others:
+    /// <https://www.sqlite.org/pragma.html#pragma_synchronous>.
     fn outlive(&mut self, outlives: Outlives) -> rusqlite::Result<()> {
         if self.outlives != outlives {
             let level = match outlives {

@@ -1,4 +1,4 @@
-//! Writing rows of the file, each within a transaction.
+//! Writes rows of the file, each within a transaction.
 
 use super::State;
 use super::rows::{signed, unreadable};
@@ -13,7 +13,7 @@ pub(super) fn has_pending(connection: &Connection, account: i64) -> rusqlite::Re
     find.query_row([account], |row| row.get(0))
 }
 
-/// Writes an account's state, making the account if there is none; returns its number.
+/// Writes an account's state. Makes the account if it does not exist. Returns its number.
 pub(super) fn write_state(
     write: &Transaction<'_>,
     name: &str,

@@ -1,4 +1,4 @@
-//! Reading an HTTP answer, and whether a server of this project has given it.
+//! Reads an HTTP answer, and checks whether a server of this project has given it.
 
 use super::bounds::Budget;
 use super::meaning::refusal;
@@ -8,10 +8,10 @@ use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, LOCATION, RETRY
 use reqwest::{Response, StatusCode, Url};
 use std::time::{Duration, SystemTime};
 
-/// LIMIT: the body of a failure, in bytes; what is longer is no answer of this API.
+/// LIMIT: the body of a failure, in bytes. A longer body is no answer of this API.
 const FAILURE_BYTES: u64 = 64 * 1024;
 
-/// Returns the body of an answer of status 200.
+/// Returns the body of an answer with status 200.
 pub(super) async fn body(
     op: &'static str,
     mut response: Response,
@@ -28,10 +28,10 @@ pub(super) async fn body(
     Ok(body)
 }
 
-/// The start of an answer of status 200, part by part: each answer of the API is a JSON object.
+/// The start of an answer with status 200, part by part. Each answer of the API is a JSON object.
 pub(super) struct Start {
     op: &'static str,
-    /// What stands before the body, as long as only blanks have come.
+    /// The head of the answer, until the body has more than blanks.
     head: Option<Head>,
 }
 
@@ -40,7 +40,7 @@ impl Start {
         Self { op, head: Some(Head::of(response)) }
     }
 
-    /// Fails if `part` shows that something else than the API has answered.
+    /// Fails if `part` shows that something other than the API has answered.
     pub(super) fn check(&mut self, part: &[u8]) -> Result<()> {
         match part.trim_ascii_start().first() {
             Some(b'{') => self.head = None,
@@ -50,7 +50,7 @@ impl Start {
         Ok(())
     }
 
-    /// Fails if nothing but blanks has come.
+    /// Fails if there were only blanks.
     pub(super) fn end(mut self) -> Result<()> {
         self.refuse(b"")
     }
@@ -61,7 +61,7 @@ impl Start {
     }
 }
 
-/// What a status other than 200 means for the replica.
+/// Returns what a status other than 200 means for the replica.
 pub(super) async fn refused(op: &'static str, response: Response, patience: Duration) -> Error {
     let (head, secs) = (Head::of(&response), wait_secs(response.headers()));
     let body = failure_body(response, Budget::of(op, FAILURE_BYTES, patience)).await;
@@ -72,13 +72,13 @@ pub(super) async fn refused(op: &'static str, response: Response, patience: Dura
     }
 }
 
-/// The request has not come to an end.
+/// The request was not completed.
 pub(super) fn offline(op: &'static str, error: reqwest::Error) -> Error {
-    // The address is the server's and holds nothing of the user, but nobody needs it in a log.
+    // The address is the server's and contains nothing of the user, but a log does not need it.
     Error::new(op, ErrorKind::Offline).caused_by(error.without_url())
 }
 
-/// What of an answer stands before its body.
+/// The part of an answer before its body.
 struct Head {
     status: StatusCode,
     is_html: bool,
@@ -90,7 +90,7 @@ impl Head {
         let header = |name: HeaderName| response.headers().get(name)?.to_str().ok();
         let status = response.status();
         let is_html = header(CONTENT_TYPE).is_some_and(|kind| kind.contains("html"));
-        // Only whose server it is: what stands behind that may be meant for one person.
+        // Only the name of the server. The rest of the address may be meant for one person.
         let server = |to: &str| {
             let to = Url::parse(to).or_else(|_| response.url().join(to)).ok()?;
             Some(to.origin().ascii_serialization())
@@ -113,7 +113,7 @@ impl Head {
     }
 }
 
-/// The body of a failure; nothing if it is longer than any of this API, or breaks off.
+/// The body of a failure; empty if it is too long for this API, or was interrupted.
 async fn failure_body(mut response: Response, mut budget: Budget) -> Vec<u8> {
     let mut body = Vec::new();
     while let Ok(Some(part)) = response.chunk().await {

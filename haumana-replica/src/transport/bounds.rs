@@ -1,10 +1,10 @@
-//! What a server can make this device read. It is trusted with the account's records, and with
-//! nothing else of the device: neither its memory, nor its disk, nor its time.
+//! Limits of what a server can make this device read. The server is trusted with the account's
+//! records, but not with the device's memory, disk or time.
 
 use crate::error::{Error, ErrorKind, Result};
 use std::time::{Duration, Instant};
 
-/// LIMIT: a reply that has come more slowly than this when its patience is over is given up.
+/// LIMIT: a reply that is slower than this after its patience is over is given up.
 const SLOWEST_BYTES_PER_SEC: u64 = 1_000;
 
 /// How much of one reply is read, and for how long.
@@ -18,12 +18,12 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Begins to read a reply of at most so many bytes.
+    /// Begins to read a reply of at most `most` bytes.
     pub(super) fn of(op: &'static str, most: u64, patience: Duration) -> Self {
         Self { op, most, patience, begun: Instant::now(), read: 0 }
     }
 
-    /// Counts a part that has come, decompressed.
+    /// Counts a part that has arrived, decompressed.
     ///
     /// # Errors
     ///

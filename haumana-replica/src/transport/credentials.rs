@@ -1,7 +1,7 @@
-//! How requests say whose they are.
+//! How requests prove to which account they belong.
 //!
-//! A replica has accounts; a server has tokens, keys or cookies. These traits lead from the one to
-//! the other. They never reach the storage.
+//! A replica has accounts. A server has tokens, keys or cookies. These traits connect the two.
+//! Credentials never reach the storage.
 
 use crate::maybe_send::{MaybeSend, MaybeSync};
 use async_trait::async_trait;
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use std::fmt;
 use std::sync::Arc;
 
-/// Proves to a server whose requests these are: a token, a key, a cookie.
+/// Proves to a server to which account a request belongs, by a token, a key or a cookie.
 ///
 /// Use [`BearerJwt`] for ID tokens. Implement it for API keys, cookies and signatures:
 ///
@@ -43,25 +43,26 @@ use std::sync::Arc;
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 pub trait Credentials: fmt::Debug + MaybeSend + MaybeSync {
-    /// Returns the headers that make a request one of `account`; `None` if that person has to sign in
-    /// first.
+    /// Returns the headers that identify a request as one of `account`; `None` if that person must
+    /// sign in first.
     ///
     /// # Guarantees
     ///
-    /// - The server takes a request with these headers for one of `account` and of nobody else, or
+    /// - The server accepts a request with these headers as one of `account` and of nobody else, or
     ///   refuses it.
     async fn authorize(&self, account: &UserId) -> Option<Headers>;
 
-    /// Says to people, and never with a token in it, why [`Credentials::authorize`] had nothing for
-    /// `account`. It becomes the source of the error.
+    /// Returns why [`Credentials::authorize`] had no headers for `account`, for people and without
+    /// a token. It becomes the source of the error.
     async fn why_not(&self, _account: &UserId) -> Option<&'static str> {
         None
     }
 
-    /// The server has refused `headers` with 401. Returns whether others can be had, such as a token
-    /// that was refreshed; the request is then sent once more. Without it, nothing can be done.
+    /// The server has refused `headers` with 401. Returns whether other headers are available now,
+    /// such as a refreshed token. Then the request is sent once more. The default is `false`.
     ///
-    /// The next refusal of the same request is [`NeedsSignIn`](crate::ErrorKind::NeedsSignIn).
+    /// If the same request is refused again, the error is
+    /// [`NeedsSignIn`](crate::ErrorKind::NeedsSignIn).
     async fn refused(&self, _account: &UserId, _headers: &Headers) -> bool {
         false
     }
@@ -72,12 +73,12 @@ pub trait Credentials: fmt::Debug + MaybeSend + MaybeSync {
 pub struct Headers(Vec<(String, String)>);
 
 impl Headers {
-    /// One header.
+    /// Makes headers with one header.
     pub fn one(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self::default().and(name, value)
     }
 
-    /// `Authorization: Bearer` with a token.
+    /// Makes `Authorization: Bearer` with a token.
     pub fn bearer(token: &str) -> Self {
         Self::one("authorization", format!("Bearer {token}"))
     }
@@ -101,35 +102,35 @@ impl fmt::Debug for Headers {
     }
 }
 
-/// Has the ID tokens of the accounts that are signed in on this device.
+/// Provides the ID tokens of the accounts that are signed in on this device.
 ///
-/// Tokens live for minutes or hours and edits for years, so ask for one each time instead of
-/// keeping it in the app's own variables.
+/// Tokens are valid for minutes or hours, but edits wait for years. So fetch a token each time
+/// instead of keeping it in a variable of the app.
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 pub trait TokenSource: fmt::Debug + MaybeSend + MaybeSync {
-    /// Returns a token of `account`; `None` if it has to sign in again.
+    /// Returns a token of `account`; `None` if the person must sign in again.
     async fn token(&self, account: &UserId) -> Option<String>;
 
     /// The server has refused the token of `account`. Returns whether there is another one now.
     ///
-    /// Return `true` only if [`TokenSource::token`] gives another token now.
+    /// Return `true` only if [`TokenSource::token`] returns another token now.
     async fn refresh(&self, _account: &UserId) -> bool {
         false
     }
 }
 
-/// JWTs whose subject is the account, as `Authorization: Bearer`.
+/// Sends JWTs whose subject is the account, as `Authorization: Bearer`.
 ///
-/// A token whose `sub` is another account is not sent: the records of one person never leave under
-/// the name of another, even if the app mixes tokens up.
+/// A token whose `sub` is another account is not sent. So the records of one person never leave
+/// under the name of another, even if the app mixes up tokens.
 #[derive(Clone, Debug)]
 pub struct BearerJwt {
     tokens: Arc<dyn TokenSource>,
 }
 
 impl BearerJwt {
-    /// Sends tokens of `tokens`.
+    /// Sends tokens from `tokens`.
     pub fn new(tokens: Arc<dyn TokenSource>) -> Self {
         Self { tokens }
     }
@@ -140,7 +141,7 @@ impl BearerJwt {
 impl Credentials for BearerJwt {
     async fn authorize(&self, account: &UserId) -> Option<Headers> {
         let token = self.tokens.token(account).await?;
-        // INVARIANT: nothing of one account leaves with another's token.
+        // INVARIANT: no data of one account leaves with another account's token.
         let is_own = subject(&token).as_deref() == Some(account.as_str());
         is_own.then(|| Headers::bearer(&token))
     }
@@ -164,11 +165,10 @@ struct Claims {
     sub: String,
 }
 
-/// Returns whose ID token this is, by its own account; the server is who verifies it. `None` if it
-/// does not say.
+/// Returns the subject of an ID token, as the token claims it; `None` if it has none.
 ///
-/// Nothing is verified. It is for finding out which account a token is for, on the device that has
-/// it.
+/// Nothing is verified here; the server verifies the token. Use it on the device that owns the
+/// token, to find the token's account.
 pub fn subject(token: &str) -> Option<String> {
     let payload = token.split('.').nth(1)?;
     let claims = URL_SAFE_NO_PAD.decode(payload).ok()?;

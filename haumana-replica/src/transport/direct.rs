@@ -1,4 +1,4 @@
-//! To an engine in the same process.
+//! A transport to an engine in the same process.
 //!
 //! It does what a server does between its routes and the engine, without HTTP, so tests of an app
 //! are fast and exact.
@@ -17,10 +17,10 @@ use haumana_sync::wire::sync::SyncRequest;
 use std::io::Write;
 use std::sync::Arc;
 
-/// Asks an engine in the same process.
+/// Calls an engine in the same process.
 ///
-/// Whoever calls it is believed to be the account: there are no credentials. It has no live feed,
-/// so a follower on it polls.
+/// It has no credentials: the engine believes that the caller is the account. It has no live feed,
+/// so a follower polls.
 #[derive(Clone, Debug)]
 pub struct DirectTransport {
     engine: Arc<Engine>,
@@ -28,7 +28,7 @@ pub struct DirectTransport {
 }
 
 impl DirectTransport {
-    /// Asks `engine`, for replies of at most about `reply_limit_bytes`.
+    /// Calls `engine`, with replies of at most about `reply_limit_bytes`.
     pub fn new(engine: Arc<Engine>, reply_limit_bytes: usize) -> Self {
         Self { engine, reply_limit_bytes }
     }
@@ -48,7 +48,7 @@ impl DirectTransport {
                 let page = engine.conflict_page(account, place.flatten(), *limit, bytes).await?;
                 conflicts_json(engine.schema(), &page.0, page.1)
             }
-            // A conflict is closed once; that is name enough.
+            // A conflict is closed only once, so its id is enough.
             Call::Resolve { id, resolution, base, .. } => {
                 engine.resolve_as(account, *id, resolution, *base).await?;
                 b"{}".to_vec()
@@ -122,7 +122,7 @@ fn imported_json(imported: Imported) -> Vec<u8> {
         "pieces": pieces, "practiceSessions": sessions, "history": history,
         "conflicts": conflicts, "tombstones": tombstones, "done": state == PartState::Done,
     });
-    // Only apps with kinds of their own have such.
+    // Only apps with their own kinds have such records.
     if 0 < records {
         reply["records"] = records.into();
     }
@@ -138,7 +138,7 @@ fn passing(kind: engine::ErrorKind) -> ErrorKind {
     }
 }
 
-/// The failure of a call beside `POST /sync`, with the code that the HTTP API gives it.
+/// The failure of a call beside `POST /sync`, with the code of the HTTP API.
 fn refused(op: &'static str, error: engine::Error) -> Error {
     let (kind, code) = match error.kind() {
         engine::ErrorKind::NotFound => (ErrorKind::NotFound, "not_found"),

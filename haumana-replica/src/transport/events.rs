@@ -1,5 +1,5 @@
-//! Server-sent events, as `GET /live` sends them, with bounds: the server is trusted with neither this
-//! device's memory nor its time.
+//! Server-sent events, as `GET /live` sends them, with limits: the server is not trusted with this
+//! device's memory or time.
 
 use super::answer::offline;
 use super::feed::{Heard, LiveFeed};
@@ -12,9 +12,9 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 const OP: &str = "live";
-/// LIMIT: one line of a feed. Those of this API have some 30 bytes.
+/// LIMIT: the bytes of one line of a feed. Lines of this API have about 30 bytes.
 const LINE_BYTES: usize = 4_096;
-/// LIMIT: how much a feed says in [`WINDOW`]; more is no feed of pokes.
+/// LIMIT: the bytes of a feed in [`WINDOW`]. A feed with more is no feed of pokes.
 const WINDOW_BYTES: usize = 4_000_000;
 const WINDOW: Duration = Duration::from_secs(60);
 
@@ -27,7 +27,7 @@ pub(super) struct EventStream {
 }
 
 impl EventStream {
-    /// Reads a reply as a feed; `Protocol` if it says itself that it is none.
+    /// Reads a reply as a feed. It fails with `Protocol` if the reply says that it is none.
     pub(super) fn of(response: Response) -> Result<Self> {
         let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         if !kind.is_some_and(|kind| kind.starts_with("text/event-stream")) {
@@ -54,12 +54,12 @@ impl LiveFeed for EventStream {
     }
 }
 
-/// The lines of a feed, as they come.
+/// The lines of a feed, as they arrive.
 #[derive(Debug)]
 struct Lines {
     /// The beginning of a line.
     line: Vec<u8>,
-    /// What the event that is being read says.
+    /// The revision in the event that is being read.
     told: Option<u64>,
     window: (Instant, usize),
 }
@@ -74,8 +74,8 @@ impl Lines {
         Self { line: Vec::new(), told: None, window: (Instant::now(), 0) }
     }
 
-    /// Reads a part of any size. Of several revisions only the last one counts, so that what waits to
-    /// be heard has a bounded size.
+    /// Reads a part of any size. Of several revisions only the last one counts. So the queue of
+    /// unread events is limited.
     fn take(&mut self, part: &[u8], now: Instant, heard: &mut VecDeque<Heard>) -> Result<()> {
         let protocol = |why| Err(Error::new(OP, ErrorKind::Protocol).caused_by(why));
         if WINDOW < now.saturating_duration_since(self.window.0) {
@@ -101,7 +101,8 @@ impl Lines {
         Ok(())
     }
 
-    /// Reads a line: a comment, a field of an event, or the end of one. Other fields mean nothing here.
+    /// Reads a line: a comment, a field of an event, or the end of an event. Other fields are
+    /// ignored.
     fn read(&mut self, line: &[u8]) -> Option<Heard> {
         if line.is_empty() {
             return self.told.take().map(Heard::Revision);
@@ -120,7 +121,7 @@ impl Lines {
 mod tests {
     use super::*;
 
-    /// What is heard of parts.
+    /// Returns what the parts say.
     fn heard(parts: &[&[u8]]) -> Result<Vec<Heard>> {
         let (mut lines, mut all) = (Lines::new(), Vec::new());
         for part in parts {
@@ -159,7 +160,7 @@ mod tests {
         {
             assert_eq!(Vec::<Heard>::new(), heard(&[text.as_bytes()]).unwrap(), "{text}");
         }
-        // An event counts once it is whole.
+        // An event counts only when it is complete.
         assert!(heard(&[b"data: {\"revision\":41}\n"]).unwrap().is_empty());
     }
 

@@ -1,38 +1,38 @@
-//! What a live feed says, and who reads it.
+//! The messages of a live feed, and the trait that reads them.
 //!
-//! A feed carries no records: it says that there is something to sync.
+//! A feed contains no records. It only says that there is something to sync.
 
 use crate::error::Result;
 use crate::maybe_send::MaybeSend;
 use async_trait::async_trait;
 use std::fmt::Debug;
 
-/// What a live feed says.
+/// A message of a live feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Heard {
-    /// It is still there.
+    /// The connection is alive.
     Alive,
-    /// The account has this revision now: some device has changed something.
+    /// The account has this revision now, because a device has changed something.
     Revision(u64),
 }
 
 /// A connection to the live feed of one account.
-///
-/// A server of this project says something every 25 seconds, so silence means that the connection
+/// A server of this project sends something every 25 seconds. So silence means that the connection
+/// is dead.
 /// is dead.
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 pub trait LiveFeed: Debug + MaybeSend {
-    /// Waits for what the feed says next.
+    /// Waits for the next message of the feed.
     ///
     /// # Errors
     ///
-    /// `Offline` if the connection has ended, `Protocol` if what comes is no feed. The connection is
-    /// of no use then.
+    /// `Offline` if the connection has ended, `Protocol` if the data is no feed. After an error, do
+    /// not use the connection again.
     ///
     /// # Cancellation
     ///
-    /// It is safe to drop and to call again: nothing that was said is lost.
+    /// It is safe to drop the future and to call again: no message is lost.
     async fn next(&mut self) -> Result<Heard>;
 }

@@ -1,7 +1,7 @@
-//! Over HTTP.
+//! A transport over HTTP.
 //!
-//! It speaks HTTP/1.1 and HTTP/2 over TLS, and follows no redirects: a token must not go anywhere
-//! else.
+//! It speaks HTTP/1.1 and HTTP/2 over TLS. It follows no redirects, because a token must not go to
+//! another server.
 
 use super::answer::{Start, body, offline, refused};
 use super::bounds::Budget;
@@ -21,7 +21,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What an HTTP transport is told once. [`HttpConfig::usual`] makes one, whose fields can be set.
+/// The settings of an HTTP transport. [`HttpConfig::usual`] makes one; then set the fields that
+/// differ.
 ///
 /// ```
 /// use haumana_replica::transport::{Encoding, HttpConfig};
@@ -32,41 +33,42 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpConfig {
-    /// Where the API is, as `https://host/path`; the calls' paths are appended. It begins with
-    /// `https://` or `http://`, and has no user name, query or fragment.
+    /// The address of the API, as `https://host/path`. The paths of calls are appended. It begins
+    /// with `https://` or `http://`, and has no user name, query or fragment.
     pub base_url: String,
     /// The longest time to connect. Usually 10 seconds.
     pub connect_timeout: Duration,
     /// The longest time without a byte of the reply. Usually 60 seconds.
     pub read_timeout: Duration,
-    /// How replies may come. Usually [`Encoding::Gzip`].
+    /// The encoding of replies. Usually [`Encoding::Gzip`].
     pub encoding: Encoding,
-    /// The most bytes of a reply that are read, decompressed. Usually 64 MB, which is more than any
-    /// host of this project sends; beyond it the call is [`ErrorKind::Protocol`].
+    /// The most bytes of a reply that are read, decompressed. Usually 64 MB, more than any host of
+    /// this project sends. If a reply is larger, the call fails with [`ErrorKind::Protocol`].
     ///
-    /// A server that sends more, broken or hostile, costs this much memory at most.
+    /// A server that sends more, because it is broken or hostile, costs at most this much memory.
     pub reply_bytes: u64,
     /// The most bytes of an export that are written. Usually 4 GB.
     pub export_bytes: u64,
-    /// How long a request may take until its reply begins, and a reply may come at less than 1 kB a
-    /// second. Usually five minutes; then the call is [`ErrorKind::Offline`].
+    /// How long a request may take until its reply begins, and how long a reply may be slower than
+    /// 1 kB per second. Usually five minutes. After that the call fails with
+    /// [`ErrorKind::Offline`].
     pub patience: Duration,
-    /// Whether tokens may be sent over `http://` to another machine, where everybody on the way can
-    /// read them. Usually not: a `base_url` that would is refused. This machine is always allowed.
+    /// Whether tokens may be sent over `http://` to another machine. Usually not: such a `base_url`
+    /// is refused. This machine is always allowed.
     ///
-    /// It is for a test network without certificates. Anybody on the way can then read and change
-    /// everything.
+    /// It is for a test network without certificates. Everybody between the two machines can read
+    /// and change everything, including the tokens.
     pub plain_http: bool,
 }
 
-/// How replies may come.
+/// The encoding of replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
-    /// Compressed: right wherever there is a network in between.
+    /// Compressed. It is right if there is a network in between.
     ///
-    /// Requests are sent as they are.
+    /// Requests are not compressed.
     Gzip,
-    /// As they are: faster on the same machine.
+    /// Not compressed. It is faster on the same machine.
     Identity,
 }
 
@@ -86,13 +88,13 @@ impl HttpConfig {
     }
 }
 
-/// Talks to a server over HTTP, keeping connections open between calls.
+/// Talks to a server over HTTP. Connections stay open between calls.
 ///
-/// Make one for each server and keep it: a new one connects anew, and a TLS handshake costs more
-/// than a sync.
+/// Make one transport for each server and keep it. A new transport must connect again, and a TLS
+/// handshake costs more than a sync.
 ///
-/// Its calls need a tokio runtime with IO and time enabled, as `#[tokio::main]` and
-/// `Builder::enable_all` make it, and panic without one. Making a transport needs none.
+/// Its calls need a tokio runtime with IO and time enabled, such as `#[tokio::main]` or
+/// `Builder::enable_all` make it. Without one they panic. Making a transport needs no runtime.
 ///
 /// ```no_run
 /// use haumana_replica::transport::{HttpConfig, HttpTransport, TokenSource};
@@ -137,23 +139,23 @@ impl HttpTransport {
 
     /// Makes a transport to one server.
     ///
-    /// Nothing is sent yet. A server on this machine is asked without a proxy, so that no proxy
-    /// sees the token.
+    /// Nothing is sent yet. A server on this machine is called without a proxy, so no proxy sees
+    /// the token.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`] if the address is none, or tokens would be sent over plain HTTP to
-    /// another machine.
+    /// [`ErrorKind::Invalid`] if the address is not valid, or if tokens would be sent over plain
+    /// HTTP to another machine.
     pub fn with_credentials(config: HttpConfig, credentials: Arc<dyn Credentials>) -> Result<Self> {
         let base_url = address(&config.base_url)?;
         let is_here = is_this_machine(&base_url);
         if base_url.scheme() != "https" && !is_here && !config.plain_http {
             return Err(invalid("tokens are not sent over http:// to another machine"));
         }
-        // What is on this machine is asked without a proxy, which would see the token.
+        // A server on this machine is called without a proxy, which would see the token.
         let builder = Client::builder();
         let builder = if is_here { builder.no_proxy() } else { builder };
-        // A token must not follow a redirect to somebody else.
+        // A token must not follow a redirect to another server.
         let client = builder
             .connect_timeout(config.connect_timeout)
             .read_timeout(config.read_timeout)
@@ -165,7 +167,7 @@ impl HttpTransport {
         Ok(Self { client, base_url, credentials, config })
     }
 
-    /// Asks how large a request may be: `requestBytes` of `GET /limits`, which needs no token.
+    /// Reads how large a request may be: `requestBytes` of `GET /limits`, which needs no token.
     ///
     /// If it is less than 4 MB, set [`ReplicaConfig::push_bytes`](crate::ReplicaConfig::push_bytes)
     /// below it.
@@ -183,8 +185,8 @@ impl HttpTransport {
         Ok(limits.request_bytes)
     }
 
-    /// Sends a request as `account`; a status other than 200 is a failure, or 204 for an erasure,
-    /// which has nothing to say.
+    /// Sends a request as `account`. Any status except 200 is a failure; for an erasure 204 is a
+    /// success, too.
     async fn send(
         &self,
         op: &'static str,
@@ -314,7 +316,7 @@ impl Transport for HttpTransport {
             file.write_all(&part)
                 .map_err(|error| Error::new("export", ErrorKind::Storage).caused_by(error))?;
         }
-        // A proxy in between may end a broken reply as if it were whole.
+        // A proxy may end an interrupted reply as if it were complete.
         let is_whole = last == Some(b'}');
         is_whole.then_some(()).ok_or_else(|| Error::new("export", ErrorKind::Offline))
     }
@@ -325,19 +327,19 @@ impl Transport for HttpTransport {
         known: Option<u64>,
     ) -> Result<Option<Box<dyn LiveFeed>>> {
         let request = self.request(Request::live(known));
-        // What is compressed comes in blocks, and late.
+        // A compressed stream arrives in blocks, and late.
         let request = request.header(ACCEPT_ENCODING, "identity");
         let request = request.header(ACCEPT, "text/event-stream");
         match self.send("live", account, request).await {
             Ok(response) => Ok(Some(Box::new(EventStream::of(response)?))),
-            // A server of before, or one that cannot know of others' commits.
+            // An earlier server, or one that does not learn of others' commits.
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
 }
 
-/// Reads the address of a server. What no request would carry is refused, not dropped.
+/// Reads the address of a server. Parts that requests would not use are refused, not ignored.
 fn address(text: &str) -> Result<Url> {
     let begins = |scheme: &str| {
         text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
@@ -359,7 +361,7 @@ fn invalid(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::new("connect", ErrorKind::Invalid).caused_by(why)
 }
 
-/// Whether what is sent to an address stays on this machine: `localhost`, and loopback addresses.
+/// Whether an address is on this machine: `localhost`, and loopback addresses.
 pub fn is_loopback(address: &str) -> bool {
     Url::parse(address).is_ok_and(|url| is_this_machine(&url))
 }

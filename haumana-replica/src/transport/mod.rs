@@ -1,9 +1,8 @@
 //! How a replica reaches its server.
 //!
-//! - [`HttpTransport`] is for apps. What it sends to prove who somebody is comes from
-//!   [`Credentials`].
-//! - [`DirectTransport`] calls an engine in the same process: tests, examples, and programs that
-//!   hold the data themselves.
+//! - [`HttpTransport`] is for apps. [`Credentials`] provide its proof of who somebody is.
+//! - [`DirectTransport`] calls an engine in the same process: for tests, examples, and programs
+//!   that have the data themselves.
 //! - Implement [`Transport`] to carry requests in another way. [`Request`] says what each call is
 //!   over HTTP, and [`refusal`] what a status means.
 
@@ -47,14 +46,14 @@ use haumana_sync::time::UnixMillis;
 use std::fmt::Debug;
 use std::io::Write;
 
-/// A call beside `POST /sync`. It needs a server: nothing of it is kept on the device.
+/// A call beside `POST /sync`. It needs a server, because the device does not keep the data.
 ///
-/// An app calls the methods of [`Replica`](crate::Replica), which make these.
+/// An app calls the methods of [`Replica`](crate::Replica), which make these calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// `GET /conflicts`: one page of what lost and is open, newest first.
+    /// `GET /conflicts`: one page of open conflicts, newest first.
     Conflicts {
-        /// Where the page starts; `None` at the newest.
+        /// Where the page starts; `None` for the newest.
         after: Option<String>,
         /// The most conflicts of the page, 1 to 200.
         limit: usize,
@@ -65,9 +64,9 @@ pub enum Call {
         id: RecordId,
         /// How it is closed.
         resolution: Resolution,
-        /// The version of its record that the person saw; `None` if it is not known here.
+        /// The version of its record that the person saw; `None` if it is not known.
         base: Option<Version>,
-        /// A random name of the request; one that comes again changes nothing.
+        /// A random name of the request. A repeat with the same name changes nothing.
         request_id: String,
     },
     /// `GET /records/{kind}/{id}/history`: one page of its versions, newest first.
@@ -76,7 +75,7 @@ pub enum Call {
         kind: String,
         /// The record.
         id: RecordId,
-        /// Only versions below this one; `None` from the current one on.
+        /// Only versions below this one; `None` begins with the current one.
         before: Option<Version>,
         /// The most versions of the page, 1 to 200.
         limit: usize,
@@ -87,16 +86,16 @@ pub enum Call {
         kind: String,
         /// The record; it may be deleted.
         id: RecordId,
-        /// Which version's content is to be the content again.
+        /// The version whose content becomes the content again.
         version: Version,
-        /// The version that the person saw; `None` if the record is not known here.
+        /// The version that the person saw; `None` if the record is not known.
         base: Option<Version>,
-        /// A random name of the request; one that comes again changes nothing.
+        /// A random name of the request. A repeat with the same name changes nothing.
         request_id: String,
     },
     /// `DELETE /users/me`: erases everything of the account.
     Erase {
-        /// A random name of the request; one that comes again erases nothing that came since.
+        /// A random name of the request. A repeat with the same name does not erase later data.
         request_id: String,
     },
     /// `POST /users/me/import`.
@@ -104,22 +103,22 @@ pub enum Call {
         /// An export, or one page of it.
         export: Vec<u8>,
     },
-    /// `POST /users/me/rewind`: makes all records what they were.
+    /// `POST /users/me/rewind`: rewinds all records to a time.
     Rewind {
-        /// When.
+        /// The time.
         to: UnixMillis,
-        /// Whether it is done, or only tried.
+        /// Whether it is done, or only simulated.
         mode: RewindMode,
-        /// A random name of the request; one that comes again changes nothing.
+        /// A random name of the request. A repeat with the same name changes nothing.
         request_id: String,
     },
 }
 
-/// What an erasure does, for errors.
+/// The name of an erasure, for errors.
 pub(crate) const ERASE: &str = "erase";
 
 impl Call {
-    /// What it does, for errors.
+    /// Returns the name of the operation, for errors.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Conflicts { .. } => "conflicts",
@@ -135,15 +134,15 @@ impl Call {
 
 /// Carries the calls of a replica to a server.
 ///
-/// A transport keeps nothing. A call that fails is simply made again, by the app or by a follower,
-/// with another body if its user has edited meanwhile. It may be shared between replicas, and
-/// between accounts: each call names the account that it is for.
+/// A transport keeps nothing. The app or a follower repeats a failed call. The repeat may have
+/// another body, if its user has edited meanwhile. Replicas and accounts may share a transport,
+/// since each call names its account.
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
 pub trait Transport: Debug + MaybeSend + MaybeSync {
-    /// Sends `POST /sync` of `account` and returns the body of the reply.
+    /// Sends `POST /sync` for `account` and returns the body of the reply.
     ///
-    /// Do not repeat the request inside: whether and when is decided outside, with a
+    /// Do not repeat the request inside. The caller decides whether and when to repeat it, with a
     /// [`Backoff`](crate::Backoff).
     ///
     /// # Guarantees
@@ -152,13 +151,13 @@ pub trait Transport: Debug + MaybeSend + MaybeSync {
     ///
     /// # Errors
     ///
-    /// `Offline` and `Unavailable` if it may work later; it is unknown whether the server has
-    /// taken the request in. `NeedsSignIn` if there is no valid token of `account`, `Erased` if
-    /// the server answers 410, `TooLarge` if it answers 413, `Protocol` for anything else, also if
+    /// `Offline` and `Unavailable` if it may work later; then it is unknown whether the server has
+    /// received the request. `NeedsSignIn` if there is no valid token of `account`, `Erased` if the
+    /// server answers 410, `TooLarge` if it answers 413. `Protocol` for any other answer, also if
     /// something else has answered in the server's place.
     async fn sync(&self, account: &UserId, body: Vec<u8>) -> Result<Vec<u8>>;
 
-    /// Makes another call of `account` and returns the body of the reply.
+    /// Makes another call for `account` and returns the body of the reply.
     ///
     /// # Guarantees
     ///
@@ -167,25 +166,25 @@ pub trait Transport: Debug + MaybeSend + MaybeSync {
     /// # Errors
     ///
     /// As [`Transport::sync`], but 410 is `PastRetention`; also `NotFound`, `ConflictClosed`,
-    /// `NotEmpty`, and `Invalid` for what the server finds wrong with the request.
+    /// `NotEmpty`, and `Invalid` if the server rejects the request.
     async fn call(&self, account: &UserId, call: &Call) -> Result<Vec<u8>>;
 
-    /// Writes everything of `account` into `file`: `GET /users/me/export`. Where the host cannot
-    /// send it in one reply, it comes in pages and is the same document.
+    /// Writes all data of `account` into `file`: `GET /users/me/export`. If the host cannot send it
+    /// in one reply, it comes in pages. The document is the same.
     ///
     /// # Guarantees
     ///
-    /// - `Ok` means that the export came to its end.
+    /// - `Ok` means that the export is complete.
     ///
     /// # Errors
     ///
-    /// As [`Transport::call`]; `Offline` also if the export broke off, `Storage` if it cannot be
-    /// written. What was written is then a part.
+    /// As [`Transport::call`]; `Offline` also if the export was interrupted, `Storage` if it cannot
+    /// be written. Then only a part was written.
     async fn export(&self, account: &UserId, file: &mut (dyn Write + Send)) -> Result<()>;
 
     /// Connects to the live feed of `account`: `GET /live`. `known` is the latest revision that the
-    /// device has heard of and synced since; the feed says it no more. `None`: there is no live feed,
-    /// over this transport or on this server, and the device asks now and then.
+    /// device has learned of and has synced since; the feed does not send it again. It returns
+    /// `None` if this transport or this server has no live feed. Then the device polls.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
-//! An export that comes in pages, written as the one document that it would be in one piece.
+//! Joins the pages of an export into the document of an export in one piece.
 //!
-//! Functions on AWS bound a reply to some megabytes, so their export comes in pages.
+//! Functions on AWS limit a reply to some megabytes, so their export comes in pages.
 
 use crate::error::{Error, ErrorKind, Result};
 use serde::Deserialize;
@@ -9,11 +9,11 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::Write;
 
-/// The lists of an export, in their order. Pages follow it: no list goes on after a later one began.
-/// The last one is there only where the server keeps records that have no list of their own.
+/// The lists of an export, in their order. Pages keep this order: no list continues after a later
+/// one has begun. The last list is there only if the server has records without a separate list.
 const LISTS: [&str; 6] =
     ["pieces", "practiceSessions", "history", "conflicts", "tombstones", "records"];
-/// LIMIT: entries of an export; no account of this project comes near.
+/// LIMIT: entries of an export. No account of this project has nearly as many.
 const ENTRIES: usize = 10_000_000;
 
 #[derive(Deserialize)]
@@ -41,7 +41,7 @@ struct Page<'a> {
     next: Option<String>,
 }
 
-/// What an entry is known by within its list.
+/// What identifies an entry within its list.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Name<'a> {
@@ -74,8 +74,8 @@ impl Name<'_> {
     }
 }
 
-/// The document that the pages are joined to, for transports of one's own: page after page is asked for
-/// ([`Request::export`](super::Request::export)) and [added](Joined::add).
+/// Joins pages to one document, for transports of your own. Request page after page
+/// ([`Request::export`](super::Request::export)) and [add](Joined::add) each.
 ///
 /// ```
 /// use haumana_replica::transport::Joined;
@@ -99,10 +99,10 @@ pub struct Joined<'f> {
     /// The list that is being written, by its place; `None` before the first page.
     list: Option<usize>,
     needs_comma: bool,
-    /// What stands in that list. What changes between two pages is in both; the document has it
-    /// once, as it was when it was read first, like an export in one piece.
+    /// The entries that are written in that list. An entry that changes between two pages is in
+    /// both. The document has it once, in its first state, like an export in one piece.
     written: HashSet<String>,
-    /// How many entries have come.
+    /// How many entries were added.
     entries: usize,
     has_records: bool,
     /// The `next` of the page before.
@@ -132,8 +132,8 @@ impl<'f> Joined<'f> {
         }
     }
 
-    /// Returns what a page that cannot be had means: where the account was erased or restored since the
-    /// page before, the export has to begin again.
+    /// Returns what the failure of a page means. If the account was erased or restored since the
+    /// page before, the export must begin again.
     pub fn refused(error: Error) -> Error {
         match error.kind() {
             ErrorKind::PastRetention => {
@@ -143,11 +143,11 @@ impl<'f> Joined<'f> {
         }
     }
 
-    /// Adds a page, and returns where the next one starts; `None`: the document is whole.
+    /// Adds a page. Returns where the next one starts; `None` if the document is complete.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Protocol`] if it is no page that follows the one before, [`ErrorKind::Storage`] if it
+    /// [`ErrorKind::Protocol`] if it does not follow the page before, [`ErrorKind::Storage`] if it
     /// cannot be written.
     pub fn add(&mut self, page: &[u8]) -> Result<Option<String>> {
         let protocol = || Error::new("export", ErrorKind::Protocol);
@@ -180,7 +180,7 @@ impl<'f> Joined<'f> {
                 self.open(LISTS.len() - if self.has_records { 1 } else { 2 })?;
                 self.write("]}")?;
             }
-            // A server always gets on by an entry, and stops some time.
+            // A server must make progress with each page, and must come to an end.
             Some(_) if self.entries == entries || ENTRIES < self.entries || next == self.next => {
                 return Err(protocol().caused_by("the pages of the export do not end"));
             }

@@ -1,12 +1,12 @@
-//! The calls of a replica as requests over HTTP, for whatever sends them.
+//! The calls of a replica as HTTP requests, for any HTTP client.
 
 use super::Call;
 use haumana_sync::engine::{Resolution, RewindMode};
 use haumana_sync::id::RecordId;
 use serde_json::json;
 
-/// A request of a [`Transport`](super::Transport) over HTTP, without the server's address and without
-/// credentials. Nothing in it is escaped.
+/// A request of a [`Transport`](super::Transport) over HTTP, without the server's address and
+/// without credentials. Nothing in it is escaped.
 ///
 /// ```
 /// use haumana_replica::transport::{Call, Request};
@@ -19,16 +19,16 @@ use serde_json::json;
 /// assert_eq!(vec![("limit", "20".to_owned())], request.query);
 /// ```
 ///
-/// It is for transports of your own, which then send what [`HttpTransport`](super::HttpTransport)
-/// sends.
+/// It is for transports of your own. They then send the same requests as
+/// [`HttpTransport`](super::HttpTransport).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Request {
     /// `GET`, `POST` or `DELETE`.
     pub method: &'static str,
-    /// The segments of the path, behind the server's address.
+    /// The segments of the path, after the server's address.
     pub path: Vec<String>,
-    /// What stands behind the question mark, in this order.
+    /// The query, in this order.
     pub query: Vec<(&'static str, String)>,
     /// The body; it is `application/json`.
     pub body: Option<Vec<u8>>,
@@ -84,7 +84,7 @@ impl Request {
         Self::get(&["users", "me", "export"]).with("page", page)
     }
 
-    /// Makes the request of `GET /live`: what the device has heard of is not said again.
+    /// Makes the request of `GET /live`. The feed does not send `after` or earlier revisions again.
     pub fn live(after: Option<u64>) -> Self {
         Self::get(&["live"]).with("after", after)
     }
@@ -98,7 +98,7 @@ impl Request {
         Self { method: "POST", body: Some(body), ..Self::get(path) }
     }
 
-    /// The call about one record. Servers of before know pieces only.
+    /// A call about one record. Earlier servers know only pieces.
     fn about(mut self, kind: &str, id: RecordId, call: &str) -> Self {
         let id = id.to_string();
         self.path = match kind {
@@ -108,7 +108,7 @@ impl Request {
         self
     }
 
-    /// With a part of the query, if there is a value.
+    /// Adds a part of the query, if there is a value.
     pub(super) fn with(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
         self.query.extend(value.map(|value| (name, value.to_string())));
         self

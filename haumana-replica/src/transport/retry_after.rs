@@ -2,10 +2,10 @@
 
 use std::time::SystemTime;
 
-/// Returns how many seconds the server asks to wait; `None` if it says nothing that can be read.
+/// Returns how many seconds the server asks to wait; `None` if the header cannot be read.
 ///
-/// A date is held against the server's own `Date` where there is one, because the clock of this
-/// device may be wrong; a date that has passed means at once.
+/// A date is compared with the server's own `Date`, if there is one, because the clock of this
+/// device may be wrong. A date in the past means no wait.
 pub(super) fn secs(retry_after: &str, date: Option<&str>, now: SystemTime) -> Option<u64> {
     let text = retry_after.trim();
     if let Ok(secs) = text.parse() {

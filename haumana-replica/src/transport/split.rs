@@ -1,6 +1,6 @@
-//! An export that is larger than a request, cut into pages that fit.
+//! Cuts an export that is larger than a request into pages that fit.
 //!
-//! The document is read as a stream: what is in memory is one page.
+//! The document is read as a stream, so only one page is in memory.
 
 use crate::error::{Error, ErrorKind, Result};
 use serde::Deserializer as _;
@@ -9,16 +9,16 @@ use serde_json::value::RawValue;
 use std::fmt;
 use std::io::{BufReader, Read};
 
-/// The lists of an export. The last one is there only where an account has such records.
+/// The lists of an export. The last one is there only if the account has such records.
 const LISTS: [&str; 6] =
     ["pieces", "practiceSessions", "history", "conflicts", "tombstones", RECORDS];
 const RECORDS: &str = "records";
-/// What stands before the lists and belongs to each page.
+/// The keys before the lists. Each page repeats them.
 const HEADINGS: [&str; 3] = ["exportDate", "exportVersion", "user"];
 
-/// An export that has been read to its end: what it holds, and what stands at the top of each page.
+/// An export that was read to its end: its counts, and the top of each page.
 ///
-/// Read the document once for it, then again for its pages, from the same file.
+/// Read the document once for the outline, then again for its pages, from the same file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportOutline {
     /// Live pieces.
@@ -44,7 +44,7 @@ pub struct ExportPage {
     heading: String,
     entries: Vec<(usize, Box<RawValue>)>,
     bytes: usize,
-    /// How many entries of each list stand in earlier pages.
+    /// How many entries of each list are in earlier pages.
     before: [usize; LISTS.len()],
     is_last: bool,
 }
@@ -54,8 +54,8 @@ impl ExportOutline {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Invalid`] if it is none or not whole; the source says where. [`ErrorKind::Storage`]
-    /// if it cannot be read.
+    /// [`ErrorKind::Invalid`] if it is no export or not complete; the source says where.
+    /// [`ErrorKind::Storage`] if it cannot be read.
     pub fn read(export: impl Read) -> Result<Self> {
         let mut counts = [0; LISTS.len()];
         let top = walk(export, &mut |list, _| {
@@ -73,17 +73,17 @@ impl ExportOutline {
         Ok(Self { pieces, sessions, history, conflicts, tombstones, records, has_next, heading })
     }
 
-    /// How many entries it has.
+    /// Returns how many entries it has.
     pub fn entries(&self) -> usize {
         self.pieces + self.sessions + self.history + self.conflicts + self.tombstones + self.records
     }
 
-    /// Reads the same export again and gives its pages to `each`, in order: at least one, and none
-    /// longer than `limit_bytes` unless it has a single entry.
+    /// Reads the same export again and passes its pages to `each`, in order. There is at least one
+    /// page. A page is at most `limit_bytes` long, unless it has a single entry.
     ///
     /// # Errors
     ///
-    /// As [`ExportOutline::read`]; or what `each` fails with, and then nothing more is read.
+    /// As [`ExportOutline::read`]; or the error of `each`, and then nothing more is read.
     pub fn pages(
         &self,
         export: impl Read,
@@ -119,18 +119,18 @@ impl ExportPage {
         next
     }
 
-    /// Whether it ends the export.
+    /// Whether it is the last page.
     pub fn is_last(&self) -> bool {
         self.is_last
     }
 
-    /// How many entries it has.
+    /// Returns how many entries it has.
     pub fn entries(&self) -> usize {
         self.entries.len()
     }
 
-    /// Returns how many entries of `list` stand in earlier pages: what the server says about an
-    /// entry names its place in the page.
+    /// Returns how many entries of `list` are in earlier pages. The server's errors name an entry
+    /// by its place in the page.
     pub fn before(&self, list: &str) -> usize {
         let at = LISTS.iter().position(|name| *name == list);
         at.and_then(|at| self.before.get(at)).copied().unwrap_or(0)
@@ -153,13 +153,13 @@ impl ExportPage {
             }
             out.push(']');
         }
-        // What it names is nothing to an import; that there is one says that a page follows.
+        // An import does not read the value. The key says that a page follows.
         out.push_str(if self.is_last { "}" } else { r#","next":""}"# });
         out.into_bytes()
     }
 
-    /// Two halves in its place, where a server finds it too large after all; `None` if it has a
-    /// single entry.
+    /// Splits the page into two halves, if a server finds it too large after all; `None` if it has
+    /// a single entry.
     pub fn halves(mut self) -> Option<(Self, Self)> {
         let half = self.entries.len() / 2;
         if half == 0 {
@@ -172,7 +172,7 @@ impl ExportPage {
     }
 }
 
-/// What stands in the document beside its lists.
+/// The keys of the document beside its lists.
 #[derive(Default)]
 struct Top {
     headings: Vec<(&'static str, Box<RawValue>)>,
@@ -181,7 +181,7 @@ struct Top {
 
 type Each<'e> = &'e mut dyn FnMut(usize, Box<RawValue>) -> Result<()>;
 
-/// Reads a document, and gives each entry of its lists to `each`.
+/// Reads a document, and passes each entry of its lists to `each`.
 fn walk(export: impl Read, each: Each<'_>) -> Result<Top> {
     let mut stopped = None;
     let mut json = serde_json::Deserializer::from_reader(BufReader::new(export));
@@ -196,7 +196,7 @@ fn walk(export: impl Read, each: Each<'_>) -> Result<Top> {
     })
 }
 
-/// Reads the object; where `each` fails, its error is in `stopped`.
+/// Reads the object. If `each` fails, its error is in `stopped`.
 struct Document<'e, 's> {
     each: Each<'e>,
     stopped: &'s mut Option<Error>,
