@@ -1,19 +1,21 @@
-//! Which base a phone's push has: a version, or an earlier push of the same phone whose reply was
-//! lost. Phones that were set up from another's backup send the numbers of that other phone, so the
-//! same number is no proof of the same phone; see ADR 0018.
+//! Finds the base of a phone's push: a version, or an earlier push of the same phone whose reply
+//! was lost. A phone that was set up from another phone's backup sends the numbers of that other
+//! phone. So the same number does not prove the same phone; see ADR 0018.
 //!
 //! # The evidence
 //!
 //! - **The same delivery, order and hash**: the request came again.
-//! - **Order**: steps and times of one phone grow together. Fewer steps with a later time come from
-//!   two phones.
-//! - **A number that has ended**: a later reply's number was shown, so the phone that pushed before
-//!   has heard. Who sends the earlier number is somebody else.
+//! - **Order**: the steps and times of one phone grow together. Fewer steps with a later time come
+//!   from two phones.
+//! - **A number that has ended**: a request has shown the number of a later reply. So the phone
+//!   that made the earlier push has received that reply, and the earlier number comes from another
+//!   phone.
 //! - **A switch without a step**: the app counts each switch.
-//! - **A text that only one phone had**: two people do not type the same by chance. A switch, a
-//!   category or a language tells nothing.
+//! - **A text that only one phone had**: two people do not type the same text by chance. A switch,
+//!   a category or a language shows nothing.
 //!
-//! ADR 0018 has the order in which they are asked. What is left is uncertain, and treated so.
+//! ADR 0018 has the order of these checks. A push that they do not decide is uncertain, and is
+//! treated so.
 
 use crate::given::{Given, Token};
 use crate::keys::{FieldClass, PIECE_FIELDS, field_spec};
@@ -26,58 +28,57 @@ use haumana_sync::store::Version;
 use haumana_sync::transaction::AtVersion;
 use haumana_sync::transaction::MergeContext;
 
-/// Marks receipts of copies from before this server: they tell exact repeats and nothing else.
+/// Marks receipts of copies from before this server. They identify exact repeats and nothing else.
 pub(crate) const LEGACY: u64 = u64::MAX;
 
 /// The base of a push.
 ///
-/// Everything that is compared is compared with this.
+/// The push is compared with it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum AppBase<'a> {
-    /// An earlier push of the same device, whose reply it never saw; or what it holds of a deleted
-    /// piece.
+    /// An earlier push of the same device, whose reply the device never saw; or what the device
+    /// holds of a deleted piece.
     Receipt(&'a Receipt),
-    /// A version that it was given.
+    /// A version that the device received.
     Version(Version),
-    /// None that this life of the server knows.
+    /// A base that this life of the account does not know.
     Unknown,
 }
 
-/// What is known of deliveries when a request is planned.
-///
-/// The same for all pieces of a request.
+/// What is known of deliveries when a request is planned. It is the same for all pieces of a
+/// request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deliveries<'a> {
     /// The numbers that no request has shown yet.
     pub given: &'a Given,
-    /// Whether the request carries a number whose delivery has ended, so that it comes from a copy
-    /// of the phone, or very late.
+    /// Whether the request has a number whose delivery has ended. Then it comes from a copy of the
+    /// phone, or very late.
     pub is_copy: bool,
 }
 
-/// How a push stands to the earlier ones of its delivery.
+/// How a push relates to the earlier pushes of its delivery.
 ///
-/// [`plan`](crate::plan::plan) has one way to go for each.
+/// [`plan`](crate::plan::plan) treats each case in its own way.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Standing<'a> {
-    /// There are none.
+    /// There are no earlier pushes.
     First,
-    /// It was seen.
+    /// This push was seen before.
     Repeat,
-    /// A later one was seen.
+    /// A later push was seen before.
     Older(&'a Receipt),
-    /// It was made on this one, whose reply was lost; or by a copy that began with an edit which had
-    /// not been sent then.
+    /// It was made after this push, whose reply was lost. Or it was made by a copy whose backup had
+    /// that edit before it was sent.
     After(&'a Receipt),
-    /// Its phone is a copy of the one that made them.
+    /// Its phone is a copy of the phone that made them.
     Copy,
-    /// It was made on this one, or by a copy.
+    /// It was made after this push, or by a copy.
     Uncertain(&'a Receipt),
 }
 
-/// Tells how `push` stands to the earlier pushes of its delivery.
+/// Returns how `push` relates to the earlier pushes of its delivery.
 ///
-/// Receipts past their retention are not asked: their phone has no claim to them.
+/// Receipts past their retention are ignored.
 pub(crate) fn standing<'a>(
     record: &'a AppRecord,
     push: &AppPiece,
@@ -125,8 +126,8 @@ pub(crate) fn standing<'a>(
     Standing::Uncertain(latest)
 }
 
-/// Whether `push` carries a number whose delivery has ended. What came before and comes again ends
-/// nothing by itself: its own reply may have arrived since.
+/// Whether `push` has a number whose delivery has ended. A repeat of an earlier push does not
+/// count, since its own reply may have arrived meanwhile.
 ///
 /// One such piece shows that the whole request comes from a copy.
 pub(crate) fn carries_ended(
@@ -142,7 +143,7 @@ pub(crate) fn carries_ended(
     delivery != LEGACY && others.any(|old| has_arrived(record, old, given))
 }
 
-/// The base that the number of `push` names, whoever else has pushed from it.
+/// The base that the number of `push` names, even if other phones have pushed from it.
 ///
 /// What a phone holds of a deleted piece comes first: its number names a tombstone, and the receipt
 /// says what the phone holds instead.
@@ -162,15 +163,16 @@ pub(crate) fn named_base<'a>(
             && !context.is_of_life_before(named);
         return is_known.then_some(AppBase::Version(named));
     }
-    // What the device made, as it came first. A copy of it has the same number.
+    // The version that the device made with its first push. A copy of the device has the same
+    // number.
     let is_made_here = !push.was_synced;
     let first = of_delivery.next().filter(|first| is_made_here && first.diverged.is_empty())?;
     Some(AppBase::Version(first.version))
 }
 
-/// The hash that a field had at a base, as far as is remembered.
+/// The hash that a field had at a base, if it is still known.
 ///
-/// `None` is not "absent": nothing is known of the field at that base.
+/// `None` does not mean "absent": the field at that base is unknown.
 pub(crate) fn base_hash(record: &AppRecord, base: AppBase<'_>, name: &str) -> Option<u64> {
     let version = match base {
         AppBase::Unknown => return None,
@@ -199,13 +201,13 @@ pub(crate) fn delivery(push: &AppPiece) -> u64 {
 ///
 /// Compared as a pair: steps first, then the phone's time.
 pub(crate) fn order(push: &AppPiece) -> (u64, i64) {
-    // Without the flag `modifiedAt` is the server's own time, which a phone whose clock is behind
-    // does not reach; and within one delivery the flag is only ever set.
+    // Without the flag, `modifiedAt` is the server's own time, and a phone whose clock is behind
+    // does not reach it. Within one delivery the flag is only ever set.
     let claimed_ms = push.modified_at.filter(|_| push.flagged).map_or(i64::MIN, |at| at.0);
     (push.version.steps(), claimed_ms)
 }
 
-/// Switches that `push` has otherwise than `receipt`.
+/// How many switches of `push` differ from `receipt`.
 pub(crate) fn n_switched(record: &AppRecord, push: &AppPiece, receipt: &Receipt) -> u64 {
     let flags = PIECE_FIELDS.iter().filter(|spec| spec.class == FieldClass::Flag);
     let is_switched = |name: &str| {
@@ -232,16 +234,17 @@ fn has_arrived(record: &AppRecord, receipt: &Receipt, given: &Given) -> bool {
     })
 }
 
-/// Whether fewer steps came with a later time: one phone's steps and times grow together.
+/// Whether fewer steps came with a later time. The steps and times of one phone grow together.
 ///
 /// A push without the flag has no time, and contradicts nothing.
 fn contradict(order: (u64, i64), latest: (u64, i64)) -> bool {
     order.0 < latest.0 && latest.1 < order.1 && latest.1 != i64::MIN
 }
 
-/// Whether `push` holds what only the phone that made `receipt` had: a text that it had changed.
+/// Whether `push` contains a text that only the phone with `receipt` had, because that push had
+/// changed it.
 ///
-/// The field must differ at the named base, or both phones could have it from there.
+/// The text must differ from the named base. Otherwise both phones could have it from there.
 fn shows(
     record: &AppRecord,
     push: &AppPiece,
@@ -260,9 +263,9 @@ fn shows(
     })
 }
 
-/// Whether `push` was most likely not made on `receipt`, whatever both have: it is older, though its
-/// phone has counted further, and a text is back that `receipt` had changed. Both phones began as one
-/// backup, which had edits that were not sent.
+/// Whether `push` was most likely not made after `receipt`, although they share a text. Its time is
+/// earlier, although its phone has counted further, and it has a text in the state before
+/// `receipt`. Then both phones began with one backup that had unsent edits.
 fn is_beside(
     record: &AppRecord,
     push: &AppPiece,
@@ -276,20 +279,20 @@ fn is_beside(
     order(push).1 < receipt.order.1 && named.is_some_and(is_back)
 }
 
-/// Whether two people do not write the same into the field by chance.
+/// Whether two people would not set the field to the same value by chance.
 pub(crate) fn is_telling(name: &str) -> bool {
     let is_choice = matches!(name, "category" | "language");
     !is_choice && field_spec(name).class != FieldClass::Flag
 }
 
-/// Whether the phone that made `latest` would have counted more: each switch adds one.
+/// Whether the phone that made `latest` would have counted more steps. Each switch adds one.
 fn lacks_steps(record: &AppRecord, push: &AppPiece, latest: &Receipt) -> bool {
     let steps = push.version.steps().saturating_sub(latest.order.0);
     steps < n_switched(record, push, latest)
 }
 
-/// Whether the field is what it was at the base that the number names, though `receipt` had changed
-/// it: its user has taken that back, or the push comes from a copy.
+/// Whether the field is as it was at the named base, although `receipt` had changed it. Then its
+/// user has reverted it, or the push comes from a copy.
 pub(crate) fn is_returned(
     record: &AppRecord,
     push: &AppPiece,
@@ -313,7 +316,7 @@ pub(crate) fn is_changed_by(
     before.zip(pushed).is_some_and(|(before, pushed)| before != pushed)
 }
 
-/// Whether the app's form saves the field, whoever meant to change it.
+/// Whether the app's form saves the field, even if its user did not change it.
 pub(crate) fn is_in_form(name: &str) -> bool {
     matches!(field_spec(name).class, FieldClass::Short | FieldClass::Long)
 }

@@ -1,8 +1,9 @@
-//! What a phone that may be a copy of another pushes, and what of it the other had pushed before.
+//! Pushes from a phone that may be a copy of another one, and edits that the other phone has pushed
+//! already.
 //!
-//! A backup of a phone may hold edits that had not been sent. The phone sends them later, and so
-//! does the copy. From the copy they are no edits of anybody's: taken for edits, they would undo
-//! what the original has done since.
+//! A backup of a phone may hold unsent edits. The phone sends them later, and the copy sends them,
+//! too. From the copy they are nobody's edits. If they counted as edits, they would undo what the
+//! original has done since.
 
 use crate::base::{AppBase, base_hash, delivery, differs, is_telling};
 use crate::keys::field_spec;
@@ -11,10 +12,11 @@ use crate::receipts::Planned;
 use crate::wire::AppPiece;
 use haumana_sync::transaction::{Against, Change, MergeContext};
 
-/// An edit of what may be a copy, without what an earlier push of the delivery had: a backup may
-/// have held that unsent, so it is no edit of the copy's user. What two people may do alike loses.
+/// Removes from an edit of a possible copy what an earlier push of the delivery had. A backup may
+/// have held that unsent, so it is no edit of the copy's user. Values that two people may set by
+/// chance lose instead.
 ///
-/// | what was taken before | what becomes of it |
+/// | what was pushed before | what happens to it |
 /// |---|---|
 /// | a text, or the value that the record has | it is left out |
 /// | a switch, a choice, or no text | it loses, and is in the inbox |
@@ -30,7 +32,7 @@ pub(crate) fn without_what_was_taken(
         let of_delivery = record.receipts.iter().filter(|old| {
             context.oldest <= old.at && !old.is_held && old.delivery == delivery(push)
         });
-        // A value that lost is in the inbox, and whoever sends it again may mean it.
+        // A value that lost is in the inbox. If it is sent again, its user may mean it.
         let mut takers = of_delivery.filter(|old| !old.diverged.contains_key(&change.name));
         let hash = field_spec(&change.name).app_hash(&change.value);
         takers.any(|old| base_hash(record, AppBase::Receipt(old), &change.name) == Some(hash))
@@ -51,7 +53,7 @@ fn is_current(record: &AppRecord, change: &Change) -> bool {
     !differs(&change.name, &change.value, record.hash(&change.name))
 }
 
-/// Whether nobody else writes the value by chance.
+/// Whether nobody else would write the value by chance.
 fn is_sure_text(change: &Change) -> bool {
     let has_text = change.value.as_text().is_some_and(|text| !text.is_empty());
     is_telling(&change.name) && has_text

@@ -1,9 +1,9 @@
-//! Pieces that a phone still holds although the server has nothing of them: of an erased account,
-//! or copies of deleted pieces that are of no version.
+//! Pieces that a phone still holds although the server has none of them: of an erased account, or
+//! copies of deleted pieces that are of no version.
 //!
 //! The app never deletes because of a reply, so a phone may send a deleted piece for years. The
-//! answer must be stable: it acknowledges the push, so that the flag goes, and gives a number under
-//! which the phone's next edit is measured against what the phone really holds.
+//! answer must be stable. It acknowledges the push, so that the flag goes. It gives a number under
+//! which the phone's next edit is compared with what the phone really holds.
 
 use crate::base::{LEGACY, delivery, differs};
 use crate::receipts::{AppRecord, Receipt, remember};
@@ -17,13 +17,13 @@ use haumana_sync::store::{Envelope, Revision, Stamp, Version};
 use haumana_sync::transaction::FORMAT;
 use haumana_sync::transaction::MergeContext;
 
-/// Whether a piece that the server does not have is of the life before the account was erased.
+/// Whether a piece that the server does not have is from before the account was erased.
 pub(crate) fn is_of_erased_life(push: &Pushed<'_>, was_synced: bool, floor: Version) -> bool {
     let named = push.version.version();
     0 < floor && if push.version.is_issued() { named <= floor } else { was_synced }
 }
 
-/// What such a piece is answered as: a deleted piece.
+/// The answer to such a piece: a deleted piece.
 ///
 /// It is never stored. Its content does not matter, since the answer to a deleted piece repeats the
 /// phone's own.
@@ -43,22 +43,22 @@ pub(crate) fn ghost(push: &Pushed<'_>, context: MergeContext) -> Envelope {
     }
 }
 
-/// What an acknowledged copy of a deleted piece is known by.
+/// What identifies an acknowledged copy of a deleted piece.
 ///
-/// Exact versions need nothing to be remembered.
+/// For an exact version, nothing needs to be stored.
 #[derive(Clone, Debug)]
 pub(crate) enum Copy {
     /// It is this version.
     Of(Version),
-    /// It is of no version; the receipt says what it holds.
+    /// It is of no version. The receipt says what it contains.
     Held(Box<Receipt>),
 }
 
-/// Finds what the phone holds of a deleted piece, so that its next edit is measured against that.
-/// Under the tombstone's own number it would be measured against the last content.
+/// Finds what the phone holds of a deleted piece, so that its next edit is compared with that.
+/// Under the tombstone's own number it would be compared with the last content.
 ///
-/// A push whose reply was lost says best what the phone holds; then the version that the number
-/// names, if the content is exactly that; else the content is described by its differences.
+/// Three sources are tried: first, a push whose reply was lost; then the version that the number
+/// names, if the content is exactly that; otherwise the content is described by its differences.
 pub(crate) fn copy_of(record: &AppRecord, push: &AppPiece, context: MergeContext) -> Copy {
     let delivery = delivery(push);
     let of_delivery = record
@@ -71,7 +71,7 @@ pub(crate) fn copy_of(record: &AppRecord, push: &AppPiece, context: MergeContext
         Some(latest) => Copy::Held(Box::new(latest.clone())),
         None if push.version.is_issued() => {
             let is_known = named <= record.version && !record.meta.is_foreign(named);
-            // What an old form saved is not the version that its number names.
+            // A value from an old form is not the version that its number names.
             let is_exact = is_known && distance(record, push, named, |_| true) == 0;
             if is_exact { Copy::Of(named) } else { held(record, push) }
         }
@@ -83,9 +83,9 @@ pub(crate) fn copy_of(record: &AppRecord, push: &AppPiece, context: MergeContext
     }
 }
 
-/// A receipt for content that is measured against the piece's last.
+/// A receipt for content that is compared with the piece's last content.
 ///
-/// Only hashes of the fields that differ are kept.
+/// It has only hashes of the fields that differ.
 fn held(record: &AppRecord, push: &AppPiece) -> Copy {
     let diverged = push.piece.names().filter(|name| push.touches(name)).filter_map(|name| {
         let value = push.piece.get(name);
@@ -106,8 +106,8 @@ fn held(record: &AppRecord, push: &AppPiece) -> Copy {
     }))
 }
 
-/// Remembers what the phone holds under the number that it is given, which is returned. A copy that
-/// was remembered before has that number already.
+/// Remembers what the phone holds under the number that it gets. Returns that number. If the copy
+/// was remembered before, it keeps its number.
 ///
 /// The second value says whether it is new and must be written.
 pub(crate) fn remember_held(

@@ -1,20 +1,20 @@
-//! Which numbers that replies gave to phones have come back in a request.
+//! The numbers that replies gave to phones, and which of them have come back in a request.
 //!
-//! A phone whose reply was lost sends the same number again; so does a phone that was set up from
-//! another's backup. A number that a later reply gave, seen from anywhere, tells them apart: the
-//! reply arrived, so whoever sends the number before it is a copy. See ADR 0018.
+//! A phone whose reply was lost sends the same number again. So does a phone that was set up from
+//! another phone's backup. If any request shows the number of a later reply, that reply has
+//! arrived. So the earlier number comes from a copy. See ADR 0018.
 //!
 //! # What is stored
 //!
 //! For each reply that gave numbers to edits: its time, and six bytes for each number, in base64. A
-//! number is taken out when any request shows it. A number that is not in the list, and was given
-//! after the time up to which numbers were forgotten, has arrived.
+//! number is removed when any request shows it. If a number is not in the list, and was given after
+//! the time up to which numbers were forgotten, it has arrived.
 //!
-//! It is bounded: 256 numbers of 32 replies. What is forgotten counts as unknown, never as arrived,
-//! so forgetting makes the server ask for less and not guess more.
+//! The list is limited to 256 numbers of 32 replies. A forgotten number counts as unknown, never as
+//! arrived. So after forgetting, the server asks for less and does not guess more.
 //!
-//! It also remembers up to eight *gaps*, by which phones differ from the account for good without
-//! anything to be told to them.
+//! It also has up to eight *gaps*: permanent differences between a phone and the account that no
+//! reply needs to report.
 
 use crate::wire::WireVersion;
 use base64::Engine as _;
@@ -26,11 +26,11 @@ use haumana_sync::time::UnixMillis;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
-/// LIMIT: so many numbers are waited for, of so many replies; the oldest are forgotten first.
+/// LIMIT: the most numbers that are waited for. The oldest are forgotten first.
 const TOKENS: usize = 256;
 const REPLIES: usize = 32;
-/// Bytes of a token. With 10,000 pieces in a request and all of [`TOKENS`] open, one request in
-/// 100 million takes one for shown that is not.
+/// Bytes of a token. With 10,000 pieces in a request and all of [`TOKENS`] open, one request in 100
+/// million makes a number look shown that was not.
 const TOKEN_BYTES: usize = 6;
 
 /// The numbers that are waited for.
@@ -39,30 +39,31 @@ const TOKEN_BYTES: usize = 6;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Given {
-    /// Of each reply, oldest first.
+    /// The numbers of each reply, oldest first.
     #[serde(rename = "r", skip_serializing_if = "Vec::is_empty")]
     replies: Vec<Reply>,
-    /// Whether the numbers given until then were shown is not known.
+    /// The time up to which it is unknown whether numbers were shown.
     #[serde(rename = "f", skip_serializing_if = "Option::is_none")]
     forgotten_until: Option<UnixMillis>,
-    /// By what phones have been seen to differ for good, the newest at the end.
+    /// The permanent differences of phones that were seen, the newest at the end.
     #[serde(rename = "g", skip_serializing_if = "Vec::is_empty")]
     gaps: Vec<Gap>,
 }
 
-/// LIMIT: so many phones that differ are remembered; the oldest is forgotten first, and compared again.
+/// LIMIT: the most phones with a remembered difference. The oldest is forgotten first, and is then
+/// compared again.
 const GAPS: usize = 8;
 
-/// What the sum of all live pieces has more than what a phone sent, when there was nothing to tell the
-/// phone: it had deleted pieces by itself, or kept some that are deleted here. See ADR 0054.
+/// The sum of all live pieces minus the sum of what a phone sent, when the phone needed no change:
+/// it had deleted pieces by itself, or kept some that are deleted here. See ADR 0054.
 ///
-/// A phone that differs by exactly this sum needs no comparing.
+/// A phone that differs by exactly this sum needs no comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Gap {
-    /// The sum of what it lacks, less what it keeps.
+    /// The sum of the pieces that it lacks, minus those that it keeps.
     #[serde(rename = "s")]
     pub sum: Digest,
-    /// Where the phone lacks pieces: it had been offered them all by then.
+    /// If the phone lacks pieces: it had been offered all of them by this time.
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
     pub offered: Option<Stamp>,
 }
@@ -76,17 +77,17 @@ struct Reply {
     tokens: String,
 }
 
-/// Names the number of one piece.
+/// Identifies the number of one piece.
 ///
-/// A part of a hash: it names the number to somebody who has the number.
+/// It is a part of a hash. It identifies the number only to a reader who has the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Token([u8; TOKEN_BYTES]);
 
 impl Token {
-    /// Names the delivery of `number`, whatever the phone has counted up since.
+    /// Makes the token for the delivery of `number`. The phone's own steps since then do not count.
     pub(crate) fn of(id: RecordId, number: WireVersion) -> Self {
         let bits = id.bits();
-        // Folding both halves of the id and the delivery into 64 bits, each step a bijection.
+        // Folds both halves of the id and the delivery into 64 bits. Each step is a bijection.
         let mut state = mix(number.delivery());
         state = mix(state ^ (bits >> 64) as u64);
         state = mix(state ^ bits as u64);
@@ -98,8 +99,8 @@ impl Token {
 
 /// The finalizer of SplitMix64.
 ///
-/// Each input has an output of its own, so no two states are joined before the token is cut to 48
-/// bits.
+/// Different inputs have different outputs. So no two states become equal before the token is cut
+/// to 48 bits.
 fn mix(state: u64) -> u64 {
     let state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -131,9 +132,10 @@ impl Given {
         self.replies.is_empty()
     }
 
-    /// Notes the numbers of a reply; those given before `oldest` are no longer of interest.
+    /// Notes the numbers of a reply. Numbers that were given before `oldest` do not matter any
+    /// more.
     ///
-    /// If one reply gives more numbers than are waited for, those beyond count as forgotten.
+    /// If one reply gives more numbers than the limit, the surplus counts as forgotten.
     pub(crate) fn add(&mut self, at: UnixMillis, tokens: &[Token], oldest: UnixMillis) {
         self.replies.retain(|reply| oldest <= reply.at);
         let kept = &tokens[..tokens.len().min(TOKENS)];
@@ -150,12 +152,12 @@ impl Given {
         }
     }
 
-    /// Of the numbers that were given until then it is not known whether they have arrived.
+    /// For numbers that were given up to `at`, it becomes unknown whether they have arrived.
     pub(crate) fn forget_until(&mut self, at: UnixMillis) {
         self.forgotten_until = self.forgotten_until.max(Some(at));
     }
 
-    /// Takes out what a request shows; returns whether that was anything.
+    /// Removes the numbers that a request shows. Returns whether there were any.
     ///
     /// A request shows a number with every piece that it carries, whether the piece was edited or
     /// not.
@@ -178,8 +180,8 @@ impl Given {
         is_any
     }
 
-    /// Returns by what a phone that has been answered up to `last` may differ without lacking anything,
-    /// if no record was `restamped` later than that.
+    /// Returns the sums by which a phone that was answered up to `last` may differ without lacking
+    /// anything, if no record was `restamped` later.
     ///
     /// A gap with pieces that the phone lacks counts only if the phone was offered them: its
     /// `lastSyncedAt` is not before that.
@@ -189,7 +191,7 @@ impl Given {
         self.gaps.iter().filter(is_offered).map(|gap| gap.sum).collect()
     }
 
-    /// Remembers by what a phone differs.
+    /// Remembers the permanent difference of a phone.
     pub(crate) fn remember(&mut self, gap: Gap) {
         self.gaps.retain(|old| old.sum != gap.sum);
         self.gaps.push(gap);
@@ -199,7 +201,7 @@ impl Given {
 
     /// Whether a number that was given at `at` is known to have arrived.
     ///
-    /// Being absent from the list is the proof.
+    /// It has arrived if it is absent from the list.
     pub(crate) fn has_arrived(&self, token: Token, at: UnixMillis) -> bool {
         self.forgotten_until.is_none_or(|until| until < at)
             && !self.replies.iter().any(|reply| reply.tokens().contains(&token))

@@ -1,9 +1,9 @@
-//! The fields of a piece: their names, what they may hold, and when the phones' app counts two
-//! values as equal.
+//! The fields of a piece: their names, their limits, and when the phones' app counts two values as
+//! equal.
 //!
-//! The list is frozen. The app on people's phones knows these fields and no others, whatever the
-//! schema of the server has today. A field that is declared later is for this crate a key that the
-//! app does not know; it is kept, and passed through.
+//! The list is frozen. The app on people's phones knows only these fields, whatever the server's
+//! schema has today. For this crate, a field that is declared later is a key that the app does not
+//! know. It is kept, and passed on.
 
 use haumana_sync::limits;
 use haumana_sync::record::Value;
@@ -12,17 +12,17 @@ use haumana_sync::schema::FieldError;
 /// How a field behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldClass {
-    /// A switch; toggled outside of the app's form.
+    /// A switch. It is toggled outside of the app's form.
     Flag,
     /// Text that is decided as a whole.
     Short,
     /// Text that is merged by line.
     Long,
-    /// A key that this library does not know; decided as a whole.
+    /// A key that this library does not know. It is decided as a whole.
     Unknown,
 }
 
-/// What is known of one field.
+/// The description of one field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldSpec {
     /// Its name on the wire.
@@ -33,7 +33,7 @@ pub struct FieldSpec {
     pub required: bool,
     /// Whether the app's form trims it.
     pub trimmed: bool,
-    /// The most characters, or for long texts bytes, that it may have.
+    /// The most characters; for long texts, the most bytes.
     pub max: usize,
 }
 
@@ -52,8 +52,8 @@ const fn flag(name: &'static str) -> FieldSpec {
 
 /// The known fields of a piece that can be edited, in the order in which they are stored.
 ///
-/// Their rules are those of the app's form and decoder: what it trims, what it takes for empty, and
-/// what it cannot do without.
+/// Their rules are those of the app's form and decoder: which fields it trims, which values count
+/// as empty, and which fields it needs.
 pub const PIECE_FIELDS: [FieldSpec; 10] = [
     FieldSpec { trimmed: true, ..text("title", true, limits::TITLE_CHARS) },
     text("category", true, limits::WORD_CHARS),
@@ -75,14 +75,14 @@ const UNKNOWN: FieldSpec = FieldSpec {
     max: limits::RECORD_BYTES,
 };
 
-/// Returns what is known of the field `name`; unknown keys share one answer, with an empty name.
+/// Returns the description of the field `name`. Unknown keys share one, with an empty name.
 pub fn field_spec(name: &str) -> FieldSpec {
     let known = PIECE_FIELDS.iter().find(|spec| spec.name == name);
     known.copied().unwrap_or(UNKNOWN)
 }
 
 impl FieldSpec {
-    /// Checks a value that somebody wants to put here.
+    /// Checks a value for this field.
     ///
     /// # Errors
     ///
@@ -102,11 +102,12 @@ impl FieldSpec {
         if fits { Ok(()) } else { Err(FieldError::TooLarge) }
     }
 
-    /// The hash under which the phones' app counts values as equal: outer white space of trimmed
-    /// fields, empty against absent, and an absent language against `haw` make no difference.
+    /// Returns the hash by which the phones' app counts values as equal. These make no difference:
+    /// white space at the ends of trimmed fields, empty against absent, and an absent language
+    /// against `haw`.
     ///
-    /// Two values with one hash are no edit of each other. Hashes of base values are kept beside
-    /// the record, so a base need not be read to be compared.
+    /// Two values with the same hash are no edit of each other. Hashes of base values are kept
+    /// beside the record, so a comparison needs no read of the base.
     pub fn app_hash(&self, value: &Value) -> u64 {
         match value {
             Value::Text(text) if self.trimmed => Value::Text(text.trim().to_owned()).hash(),
@@ -123,14 +124,14 @@ impl FieldSpec {
         Value::Null.hash()
     }
 
-    /// Whether `pushed`, from the app, leaves a field whose value hashed to `base` as it was.
+    /// Whether `pushed`, from the app, leaves a field unchanged whose value has the hash `base`.
     ///
-    /// It is not symmetric: `oli` over an unknown category is no edit, the reverse is one.
+    /// It is not symmetric: `oli` over an unknown category is no edit, but the reverse is one.
     pub fn app_unchanged(&self, pushed: &Value, base: u64) -> bool {
         if self.app_hash(pushed) == base {
             return true;
         }
-        // The form turns a category that the app does not know into `oli`.
+        // The form replaces a category that the app does not know by `oli`.
         self.name == "category" && pushed.as_text() == Some("oli") && !is_known_category(base)
     }
 }

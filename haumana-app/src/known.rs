@@ -1,21 +1,22 @@
-//! What must be known of the user's records to answer a phone, and how little of it is read.
+//! Finds what must be known of the user's records to answer a phone, with few reads.
 //!
-//! The app sends every piece that it holds. The head has the sum of the terms of all live pieces,
-//! so whatever of a request sums up with what was read to the same needs no comparing: a push of
-//! ten pieces among a thousand reads the head and ten records, and a pull of ten likewise.
+//! The app sends every piece that it holds. The head has the sum of the terms of all live pieces.
+//! If the unread part of a request and the records that were read add up to the head's sum, nothing
+//! else needs a comparison. So a push of ten pieces among a thousand reads the head and ten
+//! records, and so does a pull of ten.
 //!
-//! # The steps, from cheap to dear
+//! # The steps, from cheap to expensive
 //!
-//! | step | reads | ends it if |
+//! | step | reads | it ends if |
 //! |---|---|---|
-//! | 1 | nothing but the head | the sum of what was sent is the head's sum |
+//! | 1 | only the head | the sum of what was sent is the head's sum |
 //! | 2 | the records of edited pieces | what was read and the rest of the request add up |
 //! | 3 | what changed since `lastSyncedAt`, at most 500 | the same |
-//! | 4 | the records of all sent pieces, if these are few | nothing else is asked for |
+//! | 4 | the records of all sent pieces, if these are few | nothing else is requested |
 //! | 5 | the index of all pieces | always |
 //!
-//! The sum is of hashes, each of content, id and version. Adding a piece and taking it out cancel,
-//! so a request can be checked without an order, and with parts replaced.
+//! Each term is a hash of content, id and version. Adding a piece and removing it cancel each
+//! other. So a request can be checked in any order, and with parts replaced.
 
 use crate::App;
 use crate::given::Gap;
@@ -28,16 +29,16 @@ use haumana_sync::store::{After, Envelope, Head, IndexEntry};
 use haumana_sync::transaction::live_term;
 use std::collections::BTreeSet;
 
-/// How many entries of the index are read for about the price of one record.
+/// How many entries of the index cost about as much as one record.
 const ENTRIES_PER_RECORD: u64 = 25;
-/// LIMIT: where more records changed since the last sync than this, the index is read instead.
+/// LIMIT: if more records changed since the last sync, the index is read instead.
 const CHANGES_AT_MOST: u64 = 500;
 
 impl App<'_> {
-    /// Finds out which of the pieces differ from the server's, as cheaply as the request allows.
+    /// Finds which of the pieces differ from the server's, as cheaply as the request allows.
     ///
-    /// Reads through the engine's screen, which sets aside what cannot be read. Nothing is written
-    /// here.
+    /// It reads through the engine's screen, which sets aside records that cannot be read. It
+    /// writes nothing.
     pub(super) async fn known(&self, sync: &AppSync<'_>, head: Option<&Head>) -> Result<Known> {
         let Some(head) = head else {
             return Ok(Known { is_complete: true, ..Known::default() });
@@ -91,7 +92,7 @@ impl App<'_> {
 
     /// Reads what changed since the device's last sync, unless that is too much.
     ///
-    /// Nothing that was there when the head was read can be missing: a later commit makes this
+    /// It includes everything that was there when the head was read: a later commit makes this
     /// round's commit fail, and the next round reads again.
     async fn look_at_changes(
         &self,
@@ -127,9 +128,9 @@ impl App<'_> {
         Ok(())
     }
 
-    /// The records of the pushes that are due, where there are any.
+    /// The existing records of the pushes that are due.
     ///
-    /// What is known to be absent is not asked for.
+    /// A record that is known to be absent is not read.
     pub(super) async fn read_due(
         &self,
         sync: &mut AppSync<'_>,
@@ -152,9 +153,9 @@ impl App<'_> {
 }
 
 impl AppSync<'_> {
-    /// Whether the device's content is the server's, by what it sent alone.
+    /// Whether the device's content equals the server's, judged only by what it sent.
     ///
-    /// A piece with a number that the app made itself must be looked at, so it settles nothing.
+    /// A piece with a number that the app made itself must be looked at. So it makes this false.
     fn is_settled(&self, head: &Head) -> bool {
         let has_everything = self.last.is_some_and(|last| head.stamp <= last);
         if has_everything && self.pushed.is_empty() {
@@ -165,15 +166,16 @@ impl AppSync<'_> {
             && self.is_all(self.sum(|_| true), head)
     }
 
-    /// Whether this is the sum of all that the server has, but for what the device is known to differ by.
+    /// Whether this is the sum of all that the server has, apart from the known differences of the
+    /// device.
     fn is_all(&self, sum: Digest, head: &Head) -> bool {
         let is_all = |sum| head.content == sum;
         is_all(sum) || self.gaps.iter().any(|gap| is_all(sum.plus(*gap)))
     }
 
-    /// By what the device differs, if the reply tells it nothing.
+    /// The difference of the device, if the reply tells it nothing.
     ///
-    /// Only for a plain sync without edits, in which all numbers are the server's.
+    /// It is only for a plain sync without edits, in which all numbers are the server's.
     fn gap(&self, known: &Known, head: &Head) -> Option<Gap> {
         let is_plain = |push: &Pushed<'_>| push.version.is_issued() && !push.is_due_anyway();
         if self.operation != Operation::Sync || !self.pushed.iter().all(is_plain) {
@@ -185,7 +187,8 @@ impl AppSync<'_> {
         Some(Gap { sum, offered: self.last.filter(|_| lacks) })
     }
 
-    /// Whether what was read, and the rest as the device sent it, is all that the server has.
+    /// Whether the records that were read, and the rest as the device sent it, are all that the
+    /// server has.
     ///
     /// An edit that was not read makes it false.
     fn sums_up(&self, known: &Known, head: &Head) -> bool {
@@ -202,8 +205,9 @@ impl AppSync<'_> {
         terms.fold(Digest::default(), Digest::plus)
     }
 
-    /// Whether the pieces that must be looked at anyway are read before anything is compared. Of
-    /// those that the device made most are not here: where they are many, the index tells for less.
+    /// Whether the pieces that must be looked at anyway are read before anything is compared. Most
+    /// pieces that the device made are not here yet. If there are many of them, the index costs
+    /// less.
     fn may_look_up_pushes(&self, head: &Head) -> bool {
         let n_made = self.pushed.iter().filter(|push| !push.version.is_issued()).count() as u64;
         self.operation != Operation::Download

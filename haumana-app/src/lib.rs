@@ -1,9 +1,9 @@
-//! The protocol of the app on people's phones, and the import of the tables that were there before.
+//! The protocol of the app on people's phones, and the import of the earlier server's tables.
 //!
-//! That app cannot change any more. It sends every piece that it holds, names no base and no device,
-//! and reads replies under strict rules. This crate turns its requests into edits of
-//! [`haumana_sync`], and the outcomes into replies that it can read. It uses nothing of the library but
-//! its public [`transaction`](haumana_sync::transaction).
+//! That app cannot change any more. It sends every piece that it holds, names no base and no
+//! device, and reads replies under strict rules. This crate turns its requests into edits of
+//! [`haumana_sync`], and the outcomes into replies that the app can read. Of the library it uses
+//! only the public [`transaction`](haumana_sync::transaction).
 //!
 //! ```text
 //!  POST /pieces ──▶ wire ──▶ plan: which base? ──▶ Transaction ──▶ reply, with new numbers
@@ -31,16 +31,16 @@
 //! | number | the integer `version` on the wire: version, delivery and steps |
 //! | delivery | one number that one reply gave for one piece |
 //! | steps | how often the app has raised the number by itself since then |
-//! | receipt | what is remembered of a push, in case its reply is lost |
+//! | receipt | what is kept of a push, in case its reply is lost |
 //! | copy | a phone that was set up from another one's backup, and so has the other's numbers |
 //! | form | the app's editor, which saves every field at once |
 //!
 //! # Where its memory is
 //!
-//! The library gives a dialect two places that it never reads itself. A *slot* beside each record
-//! holds its receipts, packed as rows. A slot in the head holds the numbers whose arrival is not
-//! known, and by what some phones differ for good. Both are written in the commit of the edit that
-//! they are about, so they cannot disagree with the record.
+//! The library gives a dialect two places that the library itself never reads. A *slot* beside each
+//! record has its receipts, packed as rows. A slot in the head has the numbers that may not have
+//! arrived, and the permanent differences of some phones. Both are written in the same commit as
+//! the edit that they concern, so they always fit the record.
 //!
 //! # Reading order
 //!
@@ -48,8 +48,7 @@
 //! 2. `request`, `known`: one request on its way, and how little of the account is read for it.
 //! 3. `pieces`: the rounds of a push. `plan`, `base`: which base a push has, and what its user
 //!    changed.
-//! 4. `receipts`, `given`: what is remembered. `copy`, `ghost`, `stale`: the cases that made it
-//!    hard.
+//! 4. `receipts`, `given`: what is kept. `copy`, `ghost`, `stale`: the cases that made it hard.
 //! 5. `pull`: the reply, and its numbers.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -82,6 +81,6 @@ use haumana_sync::Engine;
 
 /// An engine, as this crate uses it.
 ///
-/// Methods of this crate are on it, since they cannot be on the engine itself.
+/// It has the methods of this crate, since they cannot be on the engine itself.
 #[derive(Clone, Copy, Debug)]
 struct App<'e>(&'e Engine);

@@ -1,7 +1,7 @@
 //! The calls of this crate.
 //!
-//! They are a trait on the engine of the library, so a host calls them as it calls the engine's
-//! own. A host that does not serve the app does not depend on this crate.
+//! They are a trait on the library's engine, so a host calls them like the engine's own calls. A
+//! host that does not serve the app does not depend on this crate.
 
 use crate::App;
 use crate::takeover::{Earlier, TakenOver};
@@ -11,31 +11,32 @@ use haumana_sync::engine::Result;
 use haumana_sync::id::UserId;
 use std::future::Future;
 
-/// The calls of the app on people's phones, and of the import of earlier tables, as methods of an engine.
+/// The calls of the app on people's phones, and the import of earlier tables, as methods of an
+/// engine.
 ///
 /// The engine must keep the kinds of [`haumana_sync::repertoire`].
 pub trait Phones {
     /// Applies what a phone sent to `POST /pieces`, and returns its reply.
     ///
-    /// The reply has about `reply_limit_bytes` at most. If it is cut, the phone's next syncs bring the
-    /// rest.
+    /// The reply has about `reply_limit_bytes` at most. If it is cut, the phone's next syncs bring
+    /// the rest.
     ///
     /// # Guarantees
     ///
-    /// - A piece that cannot be taken is refused alone, with its id and a code.
-    /// - The same request again, early or late, changes nothing.
-    /// - After the reply the phone holds what the server holds of each piece in it, apart from
+    /// - A piece that cannot be accepted is refused by itself, with its id and a code.
+    /// - Repeating the same request, early or late, changes nothing.
+    /// - After the reply, the phone has the server's state of each piece in the reply, apart from
     ///   edits that were made while the reply was in flight.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`](haumana_sync::engine::ErrorKind::Unavailable) if the store cannot
-    /// answer, and nothing of the push is known to be committed. Sending the request again is harmless.
+    /// answer, and no commit of the push is known. Sending the request again is harmless.
     ///
     /// # Cancellation
     ///
-    /// A call that is dropped may have committed some of the pushes. The same request again settles
-    /// the rest.
+    /// A dropped call may have committed some of the pushes. Send the same request again to
+    /// complete it.
     fn sync_pieces(
         &self,
         user: &UserId,
@@ -46,7 +47,7 @@ pub trait Phones {
     /// Applies what a phone sent to `POST /sessions`, and returns the user's sessions: all of them, or
     /// those that were stamped later than `lastSyncedAt` if the phone sent that.
     ///
-    /// A session is accepted also if it was deleted here; it stays deleted, and the phone does not
+    /// A session is accepted even if it was deleted here. It stays deleted, and the phone does not
     /// send it again.
     ///
     /// # Errors
@@ -61,16 +62,17 @@ pub trait Phones {
 
     /// Imports records of an earlier server, and returns the outcome of each.
     ///
-    /// The call may be repeated, at any time. An item that has not changed since the last call, or is
-    /// older, changes nothing, whatever has happened to its record. An item that has changed is merged
-    /// as an edit of what was imported before. A missing item deletes nothing.
+    /// The call may be repeated at any time. An item that has not changed since the last call, or
+    /// is older, changes nothing, whatever has happened to its record. A changed item is merged as
+    /// an edit of what was imported before. A missing item deletes nothing.
     ///
     /// Outcomes are in the order of `records`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Gone`](haumana_sync::engine::ErrorKind::Gone) if the user has erased the account
-    /// here: nothing is brought back. `Unavailable` if the store cannot answer; repeating is harmless.
+    /// [`ErrorKind::Gone`](haumana_sync::engine::ErrorKind::Gone) if the user has erased the
+    /// account here; then nothing is brought back. `Unavailable` if the store cannot answer;
+    /// repeating is harmless.
     fn take_over(
         &self,
         user: &UserId,

@@ -1,24 +1,23 @@
-//! `POST /pieces`: pushes from the phones' app. What comes back is in
-//! [`pull`](crate::pull).
+//! `POST /pieces`: pushes from the phones' app. For the reply see [`pull`](crate::pull).
 //!
 //! # The rounds
 //!
 //! A request may have thousands of pieces, and others may commit meanwhile.
 //!
-//! 1. A round reads the head, finds out which pieces must be looked at ([`known`](crate::known)),
+//! 1. A round reads the head, finds the pieces that must be looked at ([`known`](crate::known)),
 //!    and decides each on the stored record.
-//! 2. A piece that stands in the request twice is decided in waves, each on what the wave before
-//!    has staged.
-//! 3. All that is staged is committed. If another request was faster, the next round starts with
-//!    what has no outcome yet, on the new head.
+//! 2. If a piece is in the request twice, it is decided in waves, each on the result of the wave
+//!    before.
+//! 3. All staged edits are committed. If another request was faster, the next round starts on the
+//!    new head, with the pushes that have no outcome yet.
 //!
-//! Outcomes are kept by place in the request. What is committed is never decided again, so a
-//! request that races several times still makes each edit once.
+//! Outcomes are kept by place in the request. What is committed is never decided again. So a
+//! request that loses several races still makes each edit once.
 //!
 //! # When the store fails
 //!
 //! If something was committed before, the reply acknowledges that, and the rest comes again with
-//! the next sync. If nothing was, the call fails.
+//! the next sync. Otherwise the call fails.
 
 use crate::App;
 use crate::base::{Deliveries, LEGACY, carries_ended};
@@ -67,8 +66,8 @@ impl App<'_> {
         Ok(reply)
     }
 
-    /// Remembers by what a phone differs that need not be told anything, so that its next sync reads no
-    /// more than another's. Where that fails, the next sync tries again.
+    /// Remembers a difference of a phone that needs no report, so that the phone's next sync reads
+    /// no more than others. If that fails, the next sync tries again.
     ///
     /// It is one commit of the head alone, and only if the head is still the one that was compared.
     async fn remember_gap(&self, user: &UserId, revision: Revision, gap: Gap) {
@@ -83,11 +82,11 @@ impl App<'_> {
         let _ = transaction.commit().await;
     }
 
-    /// Looks at every push that has no outcome yet, those of one piece one after the other, and commits
-    /// what becomes of them.
+    /// Decides every push that has no outcome yet, and commits the edits. Pushes of one piece are
+    /// decided one after the other.
     ///
-    /// In order: numbers that the request shows are taken off the list; what differs is found;
-    /// pushes are decided in waves; numbers of this reply are noted; everything is committed
+    /// The order is: numbers that the request shows are removed from the list; differences are
+    /// found; pushes are decided in waves; numbers of this reply are noted; everything is committed
     /// together.
     async fn push_round(
         &self,
@@ -122,10 +121,10 @@ impl App<'_> {
         self.commit_round(sync, transaction, staged).await
     }
 
-    /// Decides pushes, each of another piece, on what was staged before.
+    /// Decides pushes, each of a different piece, on what was staged before.
     ///
-    /// Whether any push shows that the phone is a copy is asked of all of them before the first is
-    /// decided: one ended number gives the whole request away.
+    /// Before the first push is decided, all pushes are checked for signs that the phone is a copy.
+    /// One ended number shows it for the whole request.
     async fn stage_due(
         &self,
         sync: &mut AppSync<'_>,
@@ -169,9 +168,8 @@ impl App<'_> {
         Ok(staged)
     }
 
-    /// Returns the records, the ids of those that cannot be read, and the context. In the first
-    /// wave records that were read already are taken from what is known; later waves see what was
-    /// staged.
+    /// Returns the records, the ids of those that cannot be read, and the context. The first wave
+    /// uses records that were read already. Later waves use what was staged.
     async fn open_due(
         &self,
         sync: &mut AppSync<'_>,
@@ -202,8 +200,8 @@ impl App<'_> {
         Ok((opened, aside, context))
     }
 
-    /// Whether the reply to an edit arrives is followed, so that a copy of the phone can be told
-    /// from the phone itself.
+    /// Notes that the arrival of the reply is followed, so that a copy of the phone can be
+    /// distinguished from the phone itself.
     fn follow(&self, planned: &mut Planned, sent: WireVersion) {
         if let Some(receipt) = &mut planned.receipt
             && receipt.delivery != LEGACY
@@ -212,10 +210,10 @@ impl App<'_> {
         }
     }
 
-    /// Applies one edit; the outcome stands if nothing is to be written, else it is staged.
+    /// Applies one edit. If nothing is to be written, its outcome is final; otherwise it is staged.
     ///
-    /// A phone with the largest number of a version cannot be given a greater one. Then the edit is
-    /// decided again, above that version.
+    /// If a phone already has the largest number of a version, it cannot get a greater one. Then
+    /// the edit is decided again, above that version.
     fn decide(
         &self,
         sync: &mut AppSync<'_>,
@@ -248,7 +246,7 @@ impl App<'_> {
             }
         };
         let push = &sync.pushed[at];
-        // The right content under an old number: the phone takes over the new one.
+        // The content is right and the number is old: the phone must store the new number.
         let is_renumbered = push.hash == applied.envelope.hash
             && push.version.version() != applied.envelope.version;
         let is_acknowledged = push.flagged || is_edit || !push.version.is_issued() || is_renumbered;
@@ -286,7 +284,7 @@ impl App<'_> {
         }
     }
 
-    /// Remembers what the phone holds of a deleted piece; returns the number for it.
+    /// Remembers what the phone holds of a deleted piece. Returns the number for it.
     fn hold(
         &self,
         applied: &mut Applied,
@@ -302,8 +300,8 @@ impl App<'_> {
         number
     }
 
-    /// The commit may be done in part, if it was too large for one batch. Pushes whose part was not
-    /// tried have no outcome, and another round decides them.
+    /// If the commit was too large for one batch, only a part of it may be done. Pushes whose part
+    /// was not tried have no outcome, and another round decides them.
     async fn commit_round(
         &self,
         sync: &mut AppSync<'_>,
@@ -321,7 +319,7 @@ impl App<'_> {
         match committed.into_stopped() {
             Some(Stopped::Raced) => Ok(Round::Raced),
             Some(Stopped::Failed(_)) if sync.has_committed() => {
-                // What is committed is acknowledged; the rest comes again with the next sync.
+                // What is committed is acknowledged. The rest comes again with the next sync.
                 Ok(Round::Finished)
             }
             Some(Stopped::Failed(error)) => Err(error),
@@ -339,7 +337,7 @@ fn slot_of(given: &Given) -> Slot {
 /// The records of the pushes that are due.
 type Opened = HashMap<RecordId, (Envelope, AppRecord)>;
 
-/// Applies an edit and remembers it; also returns the number that the reply must give.
+/// Applies an edit and its receipt. Also returns the number that the reply must give.
 ///
 /// The receipt is kept with the record, so both are written or neither.
 fn decided(
@@ -360,7 +358,7 @@ fn decided(
 /// How one round of pushing ended.
 enum Round {
     Finished,
-    /// A piece stood in the request twice, and its other push is still to come.
+    /// A piece is in the request twice, and its other push is still to be decided.
     Again,
     Raced,
 }
@@ -369,20 +367,20 @@ enum Round {
 pub(crate) struct Staged {
     pub at: usize,
     outcome: Outcome,
-    /// Of the number in the outcome, if whether it arrives is followed.
+    /// The token of the number in the outcome, if its arrival is followed.
     token: Option<Token>,
 }
 
 /// A push without an edit leaves the record as it is.
 fn unchanged(old: Option<&(Envelope, AppRecord)>) -> Result<Applied, Refusal> {
-    // Without a record every push is a creation, so there is one; if not, the push is refused
-    // rather than lost.
+    // Without a record every push is a creation, so there is a record. If there is none, the push
+    // is refused rather than lost.
     let (envelope, record) = old.ok_or(Refusal::InvalidField)?;
     Ok(Applied::unchanged(record.record.clone(), envelope.clone()))
 }
 
-/// Whether the device must take over content under the version that it already has, and holds the
-/// largest n there is.
+/// Whether the device must store content under the version that it already has, and already has the
+/// largest n.
 fn needs_higher_version(envelope: &Envelope, push: &Pushed<'_>) -> bool {
     let version = push.version;
     let is_last = version.is_issued() && version.n() == WireVersion::N_COUNT - 1;
@@ -396,8 +394,8 @@ fn needs_higher_version(envelope: &Envelope, push: &Pushed<'_>) -> bool {
 pub(crate) struct Later(HashMap<RecordId, VecDeque<usize>>);
 
 impl Later {
-    /// Returns the next push of each piece of a wave that must be looked at, after what the wave has
-    /// staged.
+    /// Returns, for each piece of a wave, its next push that must be looked at, given what the wave
+    /// has staged.
     fn next(&mut self, sync: &AppSync<'_>, wave: &[usize], staged: &[Staged]) -> Vec<usize> {
         let mut due = Vec::new();
         if self.0.is_empty() {
@@ -426,9 +424,9 @@ impl Later {
 }
 
 impl AppSync<'_> {
-    /// Finds the pushes of the same pieces as those that are due.
+    /// Finds further pushes of the pieces that are due.
     ///
-    /// If all pushes are due, each piece stands in the request once.
+    /// If all pushes are due, each piece is in the request once.
     pub(crate) fn later(&self, due: &[usize]) -> Later {
         let mut later: HashMap<RecordId, VecDeque<usize>> = HashMap::new();
         if due.len() == self.pushed.len() {
@@ -446,7 +444,7 @@ impl AppSync<'_> {
         Later(later)
     }
 
-    /// Leaves a push alone whose record cannot be read. Its phone keeps what it has, and an edit is
+    /// Sets aside a push whose record cannot be read. Its phone keeps what it has. An edit is
     /// refused, so that it comes again.
     fn set_aside(&mut self, at: usize) {
         crate::mark::hit!(push_to_an_unreadable_piece_is_refused_alone);
@@ -456,11 +454,11 @@ impl AppSync<'_> {
         }
     }
 
-    /// Settles a push that needs no look at its content: a number that was never given, or a piece
-    /// of a life that was erased. Returns whether it is one.
+    /// Settles a push whose content need not be looked at: its number was never given, or its piece
+    /// is of an erased life of the account. Returns whether it is such a push.
     ///
-    /// A number far above the record's is none that any life of this server has given; it is
-    /// refused, so that a broken phone cannot push versions towards their limit.
+    /// No life of this account has given a number far above the record's. It is refused, so that a
+    /// broken phone cannot push versions towards their limit.
     fn settle_unknown(
         &mut self,
         at: usize,

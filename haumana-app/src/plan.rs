@@ -1,26 +1,26 @@
-//! What a piece from the phones' app means: which base it has, and what its user changed.
+//! Plans a piece from the phones' app: which base it has, and what its user changed.
 //!
-//! Everything is decided from what is kept beside the current version; only a text that both
-//! sides changed needs the base's content, and that is read by whoever applies the edit.
+//! Everything is decided from what is kept beside the current version. Only a text that both sides
+//! changed needs the base's content, which is read when the edit is applied.
 //!
 //! # From a push to an edit
 //!
-//! 1. How does it stand to earlier pushes of its delivery? See [`Standing`](crate::base::Standing).
+//! 1. How does it relate to earlier pushes of its delivery? See
+//!    [`Standing`](crate::base::Standing).
 //! 2. That gives the base: a version, an earlier push, or none.
-//! 3. Each field that the push says anything about is compared with its hash at the base. Equal:
-//!    its user left it alone. Different: it is a change.
-//! 4. If a form was open too long, each field is compared with what the form was opened on,
-//!    instead.
-//! 5. Each change says what the server did to the field since the base ([`Against`]), which decides
-//!    later whether both sides changed it.
+//! 3. Each field in the push is compared with its hash at the base. If they are equal, its user
+//!    left it alone. If not, it is a change.
+//! 4. If a form was open too long, each field is compared with the version on which the form was
+//!    opened, instead.
+//! 5. Each change says what the server did to the field since the base ([`Against`]). Later that
+//!    decides whether both sides changed it.
 //!
-//! Hashes of earlier values are kept beside the record (*trail*), so nothing else is read for most
-//! pushes.
+//! Hashes of earlier values are kept beside the record, so most pushes need no other read.
 //!
-//! # When nobody can know
+//! # Uncertain pushes
 //!
-//! The push may come from the phone or from a copy. Then both readings are weighed, and whatever
-//! loses by the one that is chosen goes to the inbox ([`Doubt`]). A value is never lost to a guess.
+//! The push may come from the phone or from a copy. Then both cases are compared, and a value that
+//! loses by the chosen one goes to the inbox ([`Doubt`]). No value is ever lost by a guess.
 
 use crate::base::{
     AppBase, Deliveries, Standing, base_hash, delivery, differs, is_changed_by, is_in_form,
@@ -62,7 +62,7 @@ pub(crate) fn plan(
             crate::mark::hit!(older_push_changes_nothing);
             let (hash, since) = (push.digest.short(), named_version(push));
             let mut retained = record.receipts.iter().filter(|old| context.oldest <= old.at);
-            // What was pushed before the version that it holds was another edit.
+            // A push from before the version that the phone holds was another edit.
             let is_seen = retained.any(|old| old.hash == hash && since < old.version);
             if is_seen { None } else { outdated(record, push, latest, times, context) }
         }
@@ -73,11 +73,11 @@ pub(crate) fn plan(
     }
 }
 
-/// The edit of a phone that has not seen the reply to `receipt`, or of a copy of that phone: nobody
-/// can know. What either of them meant stands in the record or in the inbox.
+/// The edit of a phone that has not seen the reply to `receipt`, or of a copy of that phone. It
+/// cannot be known which. The values of both are in the record or in the inbox.
 ///
-/// It is taken for a copy if a text is back at its base while something else was edited or
-/// practised; and for the same phone otherwise.
+/// It counts as a copy if a text is as at its base while something else was edited or practised.
+/// Otherwise it counts as the same phone.
 fn uncertain(
     record: &AppRecord,
     push: &AppPiece,
@@ -85,7 +85,7 @@ fn uncertain(
     times: Times,
     context: MergeContext,
 ) -> Option<Planned> {
-    // What a copy of an unsent piece began with, no version has.
+    // A copy may have begun with an unsent piece. No version has that state.
     let named = named_base(record, push, context).filter(|_| push.version.is_issued());
     let Some(named) = named else {
         return after(record, push, receipt, times, context);
@@ -100,12 +100,12 @@ fn uncertain(
     let steps = push.version.steps().saturating_sub(receipt.order.0);
     let is_practised = n_switched(record, push, receipt) < steps;
     if is_text_returned && is_practised && !is_edited && is_from_before(push, receipt) {
-        // It comes again, or late: what its phone was given is nobody's edit.
+        // It is a repeat, or late. The values that its phone was given are nobody's edit.
         crate::mark::hit!(copy_that_only_practised_before_says_nothing);
         return None;
     }
     if is_text_returned && (is_edited || is_practised) {
-        // Nobody takes all of it back by hand and goes on editing: most likely it is a copy.
+        // Nobody reverts all of it by hand and continues to edit. So it is most likely a copy.
         crate::mark::hit!(uncertain_push_leaves_what_it_may_not_have_known);
         return beside(record, push, named, &returned, times, context);
     }
@@ -113,17 +113,18 @@ fn uncertain(
     after(record, push, receipt, times, context)
 }
 
-/// Whether `push` was made before `receipt` came, by the clocks: a phone that had made the push of
+/// Whether `push` was made before `receipt` arrived, by the clocks. The phone that made the push of
 /// that receipt would have made this one later.
 fn is_from_before(push: &AppPiece, receipt: &Receipt) -> bool {
     let is_earlier = |at: UnixMillis| at.0 <= receipt.order.1 || at <= receipt.at;
     push.flagged && push.modified_at.is_some_and(is_earlier)
 }
 
-/// The edit of a phone that has not seen the reply to `receipt`. It may be a copy's all the same,
-/// so what it replaces of that push stands in the inbox.
+/// The edit of a phone that has not seen the reply to `receipt`. It may still be a copy's edit, so
+/// the values that it replaces of that push are in the inbox.
 ///
-/// The base is the earlier push, and not the version that it became: its user has seen only that.
+/// The base is the earlier push, not the version that the push became, because its user has seen
+/// only the push.
 fn after(
     record: &AppRecord,
     push: &AppPiece,
@@ -132,7 +133,7 @@ fn after(
     context: MergeContext,
 ) -> Option<Planned> {
     let mut edit = against_base(record, push, AppBase::Receipt(receipt), times, context)?;
-    // What a copy of an unsent piece began with, no version has.
+    // A copy may have begun with an unsent piece. No version has that state.
     let named = named_base(record, push, context).filter(|_| push.version.is_issued());
     for change in &mut edit.changes {
         let is_changed = |named| is_changed_by(record, receipt, named, &change.name);
@@ -143,9 +144,9 @@ fn after(
     Some(edit)
 }
 
-/// The edit of a copy, with what it returns as values that lose.
+/// The edit of a copy. The values that it returns to the base lose.
 ///
-/// The returned values change nothing; they are noted, so that they can be found.
+/// They change nothing. They are noted, so that they can be found.
 fn beside(
     record: &AppRecord,
     push: &AppPiece,
@@ -185,10 +186,11 @@ fn copied(
     without_what_was_taken(record, push, edit, context)
 }
 
-/// A push that comes after a newer one of its device changes nothing. What it says and nobody has
-/// seen is kept aside all the same: a phone whose clock was set back looks just like that.
+/// A push that comes after a newer one of its device changes nothing. Its values that nobody has
+/// seen are still kept aside, since a phone whose clock was set back looks the same.
 ///
-/// Values that the record has had since the named version are left out: somebody has seen them.
+/// Values that the record has had since the named version are left out, because somebody has seen
+/// them.
 fn outdated(
     record: &AppRecord,
     push: &AppPiece,
@@ -214,7 +216,7 @@ fn named_version(push: &AppPiece) -> Version {
     if push.version.is_issued() { push.version.version() } else { 0 }
 }
 
-/// Whether the field has this value or had it after version `since`, as far as is remembered.
+/// Whether the field has this value, or had it after version `since`, as far as that is known.
 fn has_had(record: &AppRecord, name: &str, value: &Value, since: Version) -> bool {
     let past = record.meta.past.get(name).map(Vec::as_slice).unwrap_or_default();
     let past = past.iter().filter(|past| !past.is_gone && since < past.version);
@@ -222,7 +224,7 @@ fn has_had(record: &AppRecord, name: &str, value: &Value, since: Version) -> boo
     hashes.any(|hash| !differs(name, value, hash))
 }
 
-/// The claimed time is the phone's; the edit's is never later than the server's clock.
+/// The claimed time is the phone's. The edit's time is never later than the server's clock.
 #[derive(Clone, Copy)]
 struct Times {
     claimed_at: UnixMillis,
@@ -236,11 +238,11 @@ impl Times {
     }
 }
 
-/// Returns the edit that an item of an earlier server's table is; `None` if it changes nothing.
+/// Returns the edit for an item of an earlier server's table; `None` if it changes nothing.
 ///
-/// The item is a device that never sees a reply: its base is what was taken over from it last.
+/// The item counts as a device that never sees a reply: its base is what was last imported from it.
 ///
-/// Two states of an item are ordered by when the earlier server wrote them, if it says so.
+/// If the earlier server says when it wrote a state of an item, states are ordered by that.
 pub(crate) fn plan_earlier(
     record: Option<&AppRecord>,
     item: &AppPiece,
@@ -265,7 +267,7 @@ pub(crate) fn plan_earlier(
             against_base(record, item, AppBase::Receipt(latest), times, context)
         }
         None => {
-            // Written down even where nothing differs: it is the base of what comes later.
+            // It is stored even if nothing differs, because it is the base of later states.
             let noted = || noted(item, None);
             let edit = against_base(record, item, AppBase::Unknown, times, context);
             Some(edit.unwrap_or_else(noted))
@@ -275,7 +277,7 @@ pub(crate) fn plan_earlier(
 }
 
 /// Whether one state of an item is older than another. The first number is when the earlier server
-/// wrote it, 0 where it does not say; only without it the phones' word counts.
+/// wrote it, or 0 if unknown. Only if it is unknown, the phone's time counts.
 fn is_written_before(a: (u64, i64), b: (u64, i64)) -> bool {
     if a.0 == 0 || b.0 == 0 { a.1 < b.1 } else { a < b }
 }
@@ -310,11 +312,11 @@ fn noted(push: &AppPiece, receipt: Option<ReceiptDraft>) -> Planned {
     Planned { edit, receipt }
 }
 
-/// A push from a delivery that nothing was pushed from before.
+/// The first push from a delivery.
 ///
-/// A number above the record's, or in a range that was skipped, is of another life. Its version
-/// names other content here, so there is no base; edit times decide, and the result gets a version
-/// above it.
+/// If its number is above the record's, or in a skipped range, it is of another life of the
+/// account. Its version names other content here, so there is no base. Edit times decide, and the
+/// result gets a version above it.
 fn first_push(
     record: &AppRecord,
     push: &AppPiece,
@@ -333,7 +335,7 @@ fn first_push(
             crate::mark::hit!(content_of_another_life_is_put_aside);
             edit.changes.iter_mut().for_each(|change| change.against = Against::Outdated);
         }
-        // In a range that was skipped already, the record stands above it.
+        // If the range was skipped already, the record is above it.
         edit.above = (record.version < named).then_some(named);
         return (edit.above.is_some() || !edit.changes.is_empty()).then_some(edit);
     }
@@ -345,15 +347,14 @@ fn first_push(
     };
     let mut edit = against_base(record, push, base, times, context)?;
     if !push.version.is_issued() && matches!(base, AppBase::Version(_)) {
-        // What a copy of an unsent piece began with, no version has.
+        // A copy may have begun with an unsent piece. No version has that state.
         edit.changes.iter_mut().for_each(|change| change.doubt = Doubt::Replaced);
     }
     Some(edit)
 }
 
-/// The edit that makes `push` out of `base`; `None` if nothing was changed.
-///
-/// `None` if nothing is left to change. A caller that must remember the push all the same notes it.
+/// The edit that turns `base` into `push`; `None` if nothing is left to change. A caller that must
+/// remember the push anyway notes it.
 fn against_base(
     record: &AppRecord,
     push: &AppPiece,
@@ -375,7 +376,7 @@ fn against_base(
     let mut changes = Vec::new();
     for (name, against) in changed {
         let value = push.piece.get(&name);
-        // Each old text is measured against a version that had it.
+        // Each old text is compared with a version that had it.
         let form = form.filter(|_| is_in_form(&name));
         let form = form.map(|form| form.of_field(record, push, &name, base, context));
         let against = match form {
@@ -401,7 +402,7 @@ fn against_base(
         }
     }
     if record.content.is_none() && changes.is_empty() {
-        // What an old form saved does not bring a piece back, and nobody would see the report.
+        // Values of an old form do not bring a piece back, and nobody would see the report.
         return None;
     }
     let base = match base {
@@ -414,8 +415,8 @@ fn against_base(
     Some(Planned { edit, receipt: Some(draft(push)) })
 }
 
-/// What was pushed, as a piece of the schema that is served: it may have fields of which no phone
-/// knows, and a deleted piece that comes back has them again.
+/// The pushed piece, as a record of the server's schema. It may have fields that no phone knows. If
+/// a deleted piece comes back, it has them again.
 fn whole(record: &AppRecord, push: &AppPiece) -> Content {
     let whole = Content::from(&push.piece);
     match Arc::ptr_eq(whole.kind(), &record.kind) {
@@ -424,7 +425,7 @@ fn whole(record: &AppRecord, push: &AppPiece) -> Content {
     }
 }
 
-/// Unknown keys are compared like fields; a key that was sent as null is cleared.
+/// Unknown keys are compared like fields. A key that was sent as null is cleared.
 fn changed_fields(
     record: &AppRecord,
     push: &AppPiece,
@@ -443,10 +444,10 @@ fn changed_fields(
 ///
 /// | the field at the base | the answer if the push differs |
 /// |---|---|
-/// | is what it is now | unmoved: only the pusher changed it |
+/// | is its current value | unmoved: only the pusher changed it |
 /// | had a value that is kept in the history | moved, with the place of that value |
-/// | had one that is past its retention, or unknown | gone |
-/// | was pushed and came out otherwise | moved, with the places where the push may be found |
+/// | had a value that is past its retention, or unknown | gone |
+/// | was pushed and merged to another value | moved, with the places where the push may be found |
 fn moved(
     record: &AppRecord,
     push: &AppPiece,
@@ -479,21 +480,21 @@ fn moved(
     }
 }
 
-/// Where the result of the earlier push was not what it had pushed. What it had pushed is in the
-/// side of the push that its user had changed the field in; that may be one before it, whose reply
-/// was lost too. If none did, it is what the device was given.
+/// Where to find the pushed value of a field, if the result of the earlier push differed. It is in
+/// the side of the push in which its user had changed the field. That may be an earlier push, whose
+/// reply was lost, too. If there is no such push, it is the value that the device received.
 fn diverged(record: &AppRecord, receipt: &Receipt, name: &str) -> Against {
     let hash = receipt.diverged.get(name);
     let (mut places, mut base) = (Vec::new(), None);
     for old in pushes_up_to(record, receipt) {
         match old.diverged.get(name) {
             found if found == hash => base = Some(old.base),
-            // It was taken as it came.
+            // This push was accepted unchanged.
             None => {
                 base = Some(old.version);
                 break;
             }
-            // The push behind it changed the field, so the side of that one has it.
+            // The push after it changed the field, so the side of that push has the value.
             Some(_) => {
                 base = None;
                 break;
@@ -509,7 +510,7 @@ fn diverged(record: &AppRecord, receipt: &Receipt, name: &str) -> Against {
     Against::Moved(places)
 }
 
-/// The pushes from the delivery of `last` up to it, newest first, without those that came too late.
+/// The pushes of the delivery of `last` up to `last`, newest first. Late ones are left out.
 fn pushes_up_to<'a>(record: &'a AppRecord, last: &'a Receipt) -> Vec<&'a Receipt> {
     let mut in_order: Vec<&Receipt> = Vec::new();
     for receipt in record.receipts.iter().filter(|old| old.delivery == last.delivery) {

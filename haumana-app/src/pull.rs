@@ -1,24 +1,24 @@
-//! `POST /pieces`: what the phone must learn, and how it is numbered.
+//! The reply to `POST /pieces`: what the phone must learn, and its numbers.
 //!
 //! # What is in a reply
 //!
 //! | list | what |
 //! |---|---|
-//! | `updatedPieces` | pushes that arrived: the phone takes the number and drops its flag |
-//! | `serverPieces` | content that the phone takes over: results, newer copies, what it lacks |
+//! | `updatedPieces` | pushes that arrived: the phone stores the number and drops its flag |
+//! | `serverPieces` | content that the phone stores: results, newer copies, what it lacks |
 //! | `rejectedPieces` | pushes that were refused; the phone keeps them, and its flag |
 //!
 //! # How a number is chosen
 //!
-//! The app overwrites its copy only if the server's number is greater. So where it must take over
-//! content under the same version, n is greater than its own; everywhere else it is drawn at
-//! random. Fresh numbers tell two phones apart that were given the same version.
+//! The app overwrites its copy only if the server's number is greater. So if it must store content
+//! under the same version, n is greater than the phone's. In all other cases n is random. With
+//! fresh numbers, two phones that received the same version can be distinguished.
 //!
 //! # A reply that is cut
 //!
-//! Answers to pushes come first, then what the phone lacks, oldest change first. `syncedAt` is then
-//! before the first record that did not fit, so the next sync goes on there. A push whose answer
-//! does not fit is in no list, and comes again.
+//! Answers to pushes come first, then the pieces that the phone lacks, oldest change first.
+//! `syncedAt` is then before the first record that did not fit, so the next sync continues there. A
+//! push whose answer does not fit is in no list, and comes again.
 
 use crate::App;
 use crate::request::{AppSync, Outcome, Pushed};
@@ -34,27 +34,25 @@ use std::collections::{BTreeMap, HashSet};
 /// How many records are read at a time for a reply.
 const READ_CHUNK: usize = 500;
 
-/// What of a reply does not depend on its records.
-///
-/// Fixed parts of the body, such as names of lists.
+/// Fixed overhead of a reply, in bytes, such as names of lists.
 const REPLY_OVERHEAD_BYTES: usize = 2048;
 
-/// A reply as it fills up.
+/// A reply that is being filled.
 ///
-/// Room is taken before a record is read, wherever the size is known.
+/// If the size is known, room is reserved before a record is read.
 struct Filling<'a> {
     sync: &'a AppSync<'a>,
     server_pieces: Vec<PieceOut>,
     updated_pieces: Vec<PieceOut>,
     left_bytes: usize,
     counts: Counts,
-    /// The smallest stamp of what did not fit, if anything did not.
+    /// The smallest stamp of a record that did not fit, if there is one.
     first_missing: Option<Stamp>,
 }
 
 impl App<'_> {
-    /// The cheapest source is used: what was read to find differences, then the index if it was
-    /// read, else the stream behind `lastSyncedAt`.
+    /// The cheapest source is used: what was read to find differences; else the index, if it was
+    /// read; else the change feed after `lastSyncedAt`.
     pub(super) async fn pull_for_app(
         &self,
         mut sync: AppSync<'_>,
@@ -99,10 +97,10 @@ impl App<'_> {
         })
     }
 
-    /// Acknowledges pushes, with the result where it differs from what was sent; and brings
-    /// copies up to date that their user had not touched.
+    /// Acknowledges pushes, with the result if it differs from what was sent. Also updates copies
+    /// that their user had not touched.
     ///
-    /// Acknowledgements are written first, so that a reply that is cut still has them.
+    /// Acknowledgements are written first, so a reply that is cut still has them.
     fn answer_pushes(&self, filling: &mut Filling<'_>) {
         let mut by_id: BTreeMap<RecordId, Vec<(&Pushed<'_>, &Outcome)>> = BTreeMap::new();
         for (at, outcome) in &filling.sync.outcomes {
@@ -188,7 +186,8 @@ impl App<'_> {
             }
             fits += 1;
         }
-        // At once: a store may find that reading all there is costs less than one by one.
+        // All in one call: for a store, reading all records may cost less than reading them one by
+        // one.
         let keys: Vec<Key> = due[..fits].iter().map(|(_, id, _)| Key::piece(*id)).collect();
         let envelopes = self.0.store_unlooked().read(sync.user, &keys).await?;
         let live = envelopes.into_iter().flatten().filter(|envelope| !envelope.deleted);
@@ -197,7 +196,7 @@ impl App<'_> {
         Ok(())
     }
 
-    /// As [`App::fill_from_index`], without looking at what did not change.
+    /// As [`App::fill_from_index`], but reads only what changed.
     async fn fill_from_stream(&self, filling: &mut Filling<'_>) -> Result<()> {
         let Some(last) = filling.sync.last else { return Ok(()) };
         let mut after = After::Stamp(last);
@@ -217,7 +216,8 @@ impl App<'_> {
         }
     }
 
-    /// Delivers what of `changed`, oldest change first, the request lacks; returns whether all fit.
+    /// Adds the changed records that the request does not contain, oldest first. Returns whether
+    /// all fit.
     fn fill_from(&self, filling: &mut Filling<'_>, changed: Vec<Envelope>) -> bool {
         let in_request = filling.sync.ids_in_request();
         for envelope in changed {
@@ -248,10 +248,11 @@ impl App<'_> {
         }
     }
 
-    /// Numbers one delivery. `held` is the number that the device has; where the device must take
-    /// over content, the new one is greater.
+    /// Chooses the number of one delivery. `held` is the device's number. If the device must store
+    /// content, the new number is greater.
     ///
-    /// Tries up to 64 numbers, and takes the last if all are used, which chance does not allow.
+    /// It tries up to 64 numbers. If all were used, which is practically impossible, it takes the
+    /// last one.
     fn issue(
         &self,
         envelope: &Envelope,
@@ -264,13 +265,13 @@ impl App<'_> {
             Some(held) if must_exceed => held.n() + 1,
             _ => 0,
         };
-        // The push was given a version of its own if there is no greater n.
+        // If there was no greater n, the push was given a version of its own.
         let count = WireVersion::N_COUNT.saturating_sub(lowest).max(1);
         let mut number = WireVersion::issue(version, lowest);
         for _ in 0..64 {
             number = WireVersion::issue(version, lowest + self.0.random() % count);
             let is_held = held.is_some_and(|held| held.delivery() == number.delivery());
-            // A delivery that something was pushed from belongs to another device, or to this one
+            // A delivery from which something was pushed belongs to another device, or to this one
             // at another time.
             let used = format!("\"d\":{}", number.delivery());
             if !is_held && !envelope.meta.contains(&used) {
@@ -282,9 +283,9 @@ impl App<'_> {
 }
 
 impl Filling<'_> {
-    /// Takes room for one more record.
+    /// Reserves room for one more record.
     ///
-    /// If it does not fit, nothing is taken, so a smaller record may still fit.
+    /// If it does not fit, nothing is reserved, so a smaller record may still fit.
     fn take(&mut self, bytes: usize) -> bool {
         let fits = bytes <= self.left_bytes;
         if fits {
@@ -295,10 +296,10 @@ impl Filling<'_> {
 }
 
 impl AppSync<'_> {
-    /// Every piece that the device holds: a server's copy of it is only sent as an answer.
+    /// The ids of all pieces that the device holds. The server's copy of such a piece is sent only
+    /// as an answer.
     ///
-    /// That goes for refused pieces too: the server's copy would overwrite the edit that could not
-    /// be taken.
+    /// That includes refused pieces, because the server's copy would overwrite the refused edit.
     pub(super) fn ids_in_request(&self) -> HashSet<RecordId> {
         let pushed = self.pushed.iter().map(|push| push.id);
         let rejected = self.rejected.iter().filter_map(|rejected| RecordId::parse(&rejected.id));

@@ -1,15 +1,15 @@
-//! What this dialect remembers beside a piece: pushes from phones whose reply may be lost.
+//! What this dialect keeps beside a piece: pushes from phones whose reply may be lost.
 //!
 //! # What a receipt is for
 //!
-//! A phone whose reply was lost holds its old number, and an edit that the server knows already.
-//! When it pushes again, its base is that edit and not the version that the number names. The
-//! receipt says what was pushed, in hashes, and where to find the text if it is in no version.
+//! A phone whose reply was lost has its old number, and an edit that the server knows already. When
+//! it pushes again, its base is that edit, not the version that the number names. The receipt says
+//! what was pushed, in hashes, and where to find the text if it is in no version.
 //!
 //! # Size
 //!
-//! Receipts are packed as rows in which numbers are differences to the row before. A piece keeps a
-//! bounded number of them, for the retention time. Those of an import stay longer, since the
+//! Receipts are packed as rows. Their numbers are differences from the row before. A piece keeps a
+//! limited number of them, for the retention time. Receipts of an import stay longer, since the
 //! earlier tables do.
 
 use crate::keys::field_spec;
@@ -23,17 +23,16 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 
-/// A push from a phone, remembered in case the phone never sees our reply.
+/// A push from a phone, kept in case the phone never sees the reply.
 ///
 /// It is stored packed, as a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Receipt {
-    /// The delivery that the phone held; 0 for the device that created the piece; of an import,
-    /// [`EARLIER`] and a hash of the item.
+    /// The delivery that the phone held; 0 for the device that created the piece. For an import, it
+    /// is [`EARLIER`] and a hash of the item.
     #[serde(rename = "d")]
     pub delivery: u64,
-    /// How often the app had counted up, and the phone's time of the edit: the order of pushes
-    /// from one delivery.
+    /// The app's steps, and the phone's time of the edit. They order the pushes from one delivery.
     #[serde(rename = "o")]
     pub order: (u64, i64),
     /// Hash of the whole push.
@@ -48,26 +47,26 @@ pub(crate) struct Receipt {
     /// Fields in which the result differs from the push, with the hash of what was pushed.
     #[serde(rename = "x", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub diverged: BTreeMap<String, u64>,
-    /// Where the push is kept whole, if a part of it is in no version.
+    /// Where the whole push is kept, if a part of it is in no version.
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
     pub side: Option<(Version, u32)>,
-    /// When it came.
+    /// When it arrived.
     #[serde(rename = "t")]
     pub at: UnixMillis,
-    /// The n of the number that the reply gave for `version`; `None`: not noted.
+    /// The n of the number that the reply gave for `version`; `None` if not noted.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub given: Option<u64>,
-    /// Whether this is no push, but what the device holds under the number that names `delivery`:
-    /// an acknowledged copy of a deleted piece that is of no version.
+    /// Whether this is no push, but what the device holds under the number of `delivery`: an
+    /// acknowledged copy of a deleted piece that is of no version.
     #[serde(rename = "k", default, skip_serializing_if = "std::ops::Not::not")]
     pub is_held: bool,
 }
 
-/// The bit of [`Receipt::delivery`] that marks an import; no number that a phone sends has it.
+/// The bit of [`Receipt::delivery`] that marks an import. No number from a phone has it.
 pub(crate) const EARLIER: u64 = 1 << 63;
 
 impl Receipt {
-    /// Checked by the bit, as each item has a delivery of its own.
+    /// Checks the bit, because each item has its own delivery.
     fn is_of_import(&self) -> bool {
         // The largest number marks copies from before this server.
         self.delivery & EARLIER == EARLIER && self.delivery != u64::MAX
@@ -112,7 +111,8 @@ impl Packed for Receipt {
     }
 }
 
-/// A receipt as it is packed: the phone's time is near when it came, the base near the version.
+/// The packed form of a receipt. The phone's time is near the time of arrival, and the base is near
+/// the version.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct ReceiptRow {
     delivery: u64,
@@ -127,22 +127,22 @@ pub(crate) struct ReceiptRow {
     is_held: bool,
 }
 
-/// What to remember of a push from a phone.
+/// What to keep of a push from a phone.
 ///
-/// The version and what diverged are known only after the edit was applied.
+/// The version and the fields that diverged are known only after the edit was applied.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ReceiptDraft {
     pub delivery: u64,
     pub order: (u64, i64),
     pub hash: u64,
-    /// The number that the phone sent, and the n that its reply is to have; `None`: whether the
-    /// reply arrives is not followed.
+    /// The number that the phone sent, and the n of its reply; `None` if the arrival of the reply
+    /// is not followed.
     pub answer: Option<(WireVersion, u64)>,
 }
 
-/// An edit with what is to be remembered of it.
+/// An edit, with its receipt.
 ///
-/// Derefs to the edit, which the engine applies; the receipt is this dialect's business.
+/// It derefs to the edit, which the engine applies. The receipt concerns only this dialect.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Planned {
     pub edit: Edit,
@@ -163,13 +163,13 @@ impl DerefMut for Planned {
     }
 }
 
-/// A piece with what is remembered of pushes from phones.
+/// A piece, with its receipts of pushes from phones.
 ///
 /// Derefs to the record.
 #[derive(Clone, Debug)]
 pub(crate) struct AppRecord {
     pub record: Record,
-    /// Oldest first; and what phones hold of deleted pieces.
+    /// Oldest first. They include what phones hold of deleted pieces.
     pub receipts: Vec<Receipt>,
 }
 
@@ -182,10 +182,10 @@ impl Deref for AppRecord {
 }
 
 impl AppRecord {
-    /// Reads what is remembered. An import may have brought anything: what cannot be is left out.
+    /// Reads the receipts. An import may have brought anything, so impossible ones are left out.
     ///
-    /// Times from the future and versions that the record has not reached are corrected or left
-    /// out, so an odd import cannot make later decisions wrong for long.
+    /// Times in the future, and versions that the record has not reached, are corrected or left
+    /// out. So a wrong import cannot affect later decisions for long.
     pub(crate) fn of(record: Record, context: MergeContext) -> Self {
         let mut receipts: Vec<Receipt> = record.meta.slot.read_list().unwrap_or_default();
         receipts.retain(|receipt| receipt.version <= record.version);
@@ -195,8 +195,8 @@ impl AppRecord {
     }
 }
 
-/// Adds a receipt, forgetting what is older than `oldest` or too much. What was imported stays: the
-/// earlier server's tables outlive any retention.
+/// Adds a receipt. Receipts that are older than `oldest`, or too many, are dropped. Receipts of an
+/// import stay, because the earlier server's tables outlive any retention.
 pub(crate) fn remember(receipts: &mut Vec<Receipt>, receipt: Receipt, oldest: UnixMillis) {
     receipts.retain(|old| oldest <= old.at || old.is_of_import());
     receipts.push(receipt);
@@ -204,7 +204,7 @@ pub(crate) fn remember(receipts: &mut Vec<Receipt>, receipt: Receipt, oldest: Un
         let first = receipts.iter().position(|old| !old.is_of_import());
         receipts.remove(first.unwrap_or(0));
     }
-    // Pushes of many fields that ended otherwise take more place: fewer of them are remembered.
+    // Pushes with many diverged fields need more room, so fewer of them are kept.
     let bytes = |receipt: &Receipt| RECEIPT_BYTES + DIVERGED_BYTES * receipt.diverged.len();
     let mut left: usize = receipts.iter().map(bytes).sum();
     let n_surplus = receipts.iter().take_while(|receipt| {
@@ -212,21 +212,20 @@ pub(crate) fn remember(receipts: &mut Vec<Receipt>, receipt: Receipt, oldest: Un
         left -= bytes(receipt);
         is_surplus
     });
-    // The newest is the one that is to be remembered.
+    // The newest one must be kept.
     let n_surplus = n_surplus.count().min(receipts.len() - 1);
     receipts.drain(..n_surplus);
 }
 
-/// LIMIT: about how many bytes all receipts of a piece take; all that may be of ordinary ones fit.
+/// LIMIT: about how many bytes all receipts of a piece take. All ordinary ones fit.
 const RECEIPTS_BYTES: usize = 100_000;
-/// A receipt, and a field in it, as they are stored.
+/// The stored size of a receipt, and of a field in it.
 const RECEIPT_BYTES: usize = 180;
 const DIVERGED_BYTES: usize = 40;
 
-/// Remembers a push with the record that it has become. Returns the number that its reply must give,
-/// where whether it arrives is followed.
+/// Keeps the receipt of a push with the record. Returns the number that its reply must give.
 ///
-/// `None` if nothing is to be remembered, or if the arrival of its reply is not followed.
+/// It is `None` if there is no receipt, or if the arrival of the reply is not followed.
 pub(crate) fn keep_receipt(
     applied: &mut Applied,
     old: Option<&AppRecord>,
@@ -242,7 +241,7 @@ pub(crate) fn keep_receipt(
     given
 }
 
-/// Fields that came out as they were pushed need no hash: the version has them.
+/// Fields whose result is as pushed need no hash: the version has them.
 fn receipt(
     applied: &Applied,
     earlier: &[Receipt],
@@ -274,11 +273,11 @@ fn receipt(
     }
 }
 
-/// The n of the number that the reply gives: the one that was drawn, or the next that the phone
-/// does not hold and that no push was made from. Where it must take over content, the number is
+/// The n of the number in the reply: the one that was drawn, or the next one that the phone does
+/// not hold and from which nothing was pushed. If the phone must store content, the number is
 /// greater than its own.
 ///
-/// A number that is used already would make two deliveries one.
+/// A used number would turn two deliveries into one.
 fn answer_n(
     record: &Record,
     earlier: &[Receipt],
@@ -292,7 +291,7 @@ fn answer_n(
         result.content_hash(record.id, "") == pushed.content_hash(record.id, "")
     });
     let lowest = if is_same_version && !is_exact { held.n() + 1 } else { 0 };
-    // The push was given a version of its own if there is no greater n.
+    // If there was no greater n, the push was given a version of its own.
     let count = WireVersion::N_COUNT.saturating_sub(lowest).max(1);
     let is_used = |n: u64| {
         let delivery = WireVersion::issue(version, n).delivery();

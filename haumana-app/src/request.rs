@@ -1,7 +1,7 @@
-//! One request of a phone on its way: what was pushed, what is known, and what became of it.
+//! One request of a phone: what was pushed, what is known, and the outcomes.
 //!
-//! It is the state of one call over all its rounds. What is known of the account is found anew in
-//! each round, while outcomes and refusals stay.
+//! It is the state of one call over all its rounds. In each round, what is known of the account is
+//! read again. Outcomes and refusals stay.
 
 use crate::given::{Gap, Given, Token};
 use crate::wire::{AppPiece, Operation, PiecesRequest, WireVersion};
@@ -16,10 +16,11 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// A pushed piece. Most pieces of a request are only compared; those are read, hashed and dropped,
-/// and read again if there is more to do.
+/// A pushed piece.
 ///
-/// A request of thousands of pieces would hold all of their content twice otherwise.
+/// Most pieces of a request are only compared: they are read, hashed and dropped, and read again if
+/// there is more to do. Otherwise a request of thousands of pieces would hold all of their content
+/// twice.
 #[derive(Debug)]
 pub(crate) struct Pushed<'a> {
     json: &'a RawValue,
@@ -43,13 +44,13 @@ impl<'a> Pushed<'a> {
         self.flagged || !self.version.is_issued()
     }
 
-    /// Returns the piece whole.
+    /// Returns the whole piece.
     ///
-    /// Borrowed for edited pieces, read anew for the others.
+    /// Edited pieces are borrowed, the others are read again.
     pub(crate) fn open(&self, user: &UserId) -> Cow<'_, AppPiece> {
         match &self.piece {
             Some(piece) => Cow::Borrowed(piece),
-            // It was read before; the same text reads the same.
+            // It was read before, and the same text gives the same result.
             None => match AppPiece::read(self.json, user) {
                 Ok(piece) => Cow::Owned(piece),
                 Err(_) => unreachable!("a piece that could be read can be read again"),
@@ -60,21 +61,23 @@ impl<'a> Pushed<'a> {
 
 /// What is known of the user's records.
 ///
-/// It grows from step to step of [`known`](crate::known), and never says more than was read.
+/// It grows from step to step of [`known`](crate::known), and contains only what was read.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    /// Records without content: those that were read, and all if the index was.
+    /// Entries without content: of the records that were read, and of all records if the index was
+    /// read.
     pub entries: HashMap<RecordId, IndexEntry>,
     /// Whether `entries` holds every piece.
     pub is_complete: bool,
-    /// Whether all that is not in `entries` is on the device as it is here, or is known to differ for
-    /// good.
+    /// Whether each piece that is not in `entries` is the same on the device, or differs in a known
+    /// and permanent way.
     pub is_settled: bool,
-    /// By what the device differs, if the reply tells it nothing, and the head of which that is true.
+    /// The difference of the device, if the reply tells it nothing, with the revision for which
+    /// that is true.
     pub gap: Option<(Revision, Gap)>,
     /// What changed since the last sync and is not in the request, oldest change first; `None` if
-    /// that was not read. Nothing is missing that was there when the head was read: what came
-    /// later makes a commit on that head fail.
+    /// that was not read. It includes everything that was there when the head was read: a later
+    /// commit makes a commit on that head fail.
     pub changed: Option<Vec<Envelope>>,
     /// The records of the request that were read, by id.
     pub envelopes: HashMap<RecordId, Envelope>,
@@ -83,7 +86,7 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    /// What the sum of live pieces has of the records that were read.
+    /// The part of the sum of live pieces that comes from the records that were read.
     pub(crate) fn sum(&self) -> Digest {
         let live = self.entries.values().filter(|entry| !entry.deleted);
         let terms = live.map(|entry| live_term(entry.hash, entry.version));
@@ -95,33 +98,33 @@ impl Known {
         self.envelopes.insert(envelope.key.id, envelope);
     }
 
-    /// Whether nothing is there under this id, as far as that is known.
+    /// Whether it is known that there is no record with this id.
     pub(crate) fn is_absent(&self, id: &RecordId) -> bool {
         let is_listed = self.entries.contains_key(id);
         !is_listed && (self.is_complete || self.looked_up.contains(id))
     }
 }
 
-/// What became of one pushed piece.
+/// The outcome of one pushed piece.
 ///
-/// It is what the reply is written from.
+/// The reply is written from it.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    /// The record as it stands after the push.
+    /// The record after the push.
     pub envelope: Envelope,
-    /// Whether the device is told that its push arrived.
+    /// Whether the reply acknowledges the push.
     pub is_acknowledged: bool,
     /// How many values lost.
     pub n_lost: usize,
-    /// The version to name to the device, where that is not the record's.
+    /// The version to name to the device, if it is not the record's.
     pub copy_of: Option<Version>,
-    /// The number to give to the device, where it was decided with the push.
+    /// The number to give to the device, if it was decided with the push.
     pub number: Option<WireVersion>,
 }
 
 /// One request on its way through the engine.
 ///
-/// A push has an outcome, or is refused, or is still open; never two of these.
+/// Each push has an outcome, or is refused, or is still open; never two of these.
 #[derive(Debug)]
 pub(crate) struct AppSync<'a> {
     pub user: &'a UserId,
@@ -134,7 +137,7 @@ pub(crate) struct AppSync<'a> {
     pub outcomes: BTreeMap<usize, Outcome>,
     /// Places in `pushed` that were refused after a look at the record.
     pub refused: BTreeSet<usize>,
-    /// By what devices with this `last` are known to differ for good.
+    /// The known permanent differences of devices with this `last`.
     pub gaps: Vec<Digest>,
     pub known: Known,
 }
@@ -151,7 +154,7 @@ impl<'a> AppSync<'a> {
                 }
             }
         }
-        // A time that this server cannot have given is no cursor: start afresh.
+        // This server cannot have given such a time. So it is no cursor, and the phone starts anew.
         let last = request.last_synced_at.map(|at| Stamp(at.secs()));
         let last = last.filter(|last| last.0 <= now.secs() + 2);
         Self {
@@ -168,7 +171,7 @@ impl<'a> AppSync<'a> {
         }
     }
 
-    /// Takes the numbers that the request shows out of those that are waited for.
+    /// Removes the numbers that the request shows from those that are waited for.
     pub(crate) fn show(&self, given: &mut Given) -> bool {
         if given.is_empty() {
             return false;
@@ -188,8 +191,8 @@ impl<'a> AppSync<'a> {
         must_look.filter(|at| ids.insert(self.pushed[*at].id)).collect()
     }
 
-    /// A piece without an edit is due if its hash or its version differs; without knowledge of it,
-    /// unless everything is known to agree.
+    /// A piece without an edit must be looked at if its hash or its version differs. If it is not
+    /// known, it must be looked at unless everything is known to agree.
     pub(crate) fn must_look(&self, push: &Pushed<'_>) -> bool {
         if push.is_due_anyway() {
             return true;

@@ -1,12 +1,12 @@
 //! `POST /sessions`.
 //!
-//! A session is made once and hardly ever changed, so this is simpler than pieces: there is no
-//! number and no base. What a phone sends is known by a hash of its content. If that was seen,
-//! nothing happens. If not, it is an edit on an unknown base, which the schema decides by group and
-//! by rank: an end that somebody noted beats one that was estimated.
+//! A session is made once and almost never changed. So this is simpler than for pieces: there is no
+//! number and no base. A hash of the content identifies what a phone sends. If it was seen, nothing
+//! happens. If not, it is an edit on an unknown base, and the schema decides it by group and by
+//! rank: an end that somebody entered beats an estimated one.
 //!
-//! `serverSessions` has everything, newest change first, as far as it fits. The app sends no
-//! `lastSyncedAt` here.
+//! `serverSessions` has all sessions that fit, newest change first. The app sends no `lastSyncedAt`
+//! here.
 
 use crate::App;
 use crate::wire::{AppSession, Counts, SessionsReply, SessionsRequest};
@@ -48,7 +48,8 @@ impl App<'_> {
         let mut left: Vec<usize> = (0..pushed.len()).collect();
         let mut attempts = self.0.attempts(user);
         if left.is_empty() {
-            // A list that is half imported or half erased must not look like all there is.
+            // An incomplete list, of an account that is being imported or erased, must not look
+            // complete.
             attempts.next().await?;
         }
         let mut uploaded = Vec::new();
@@ -61,7 +62,7 @@ impl App<'_> {
             uploaded.extend(round.accepted);
             match round.stopped {
                 Some(Stopped::Raced) => attempts.raced(),
-                // What is committed is acknowledged; the rest comes again.
+                // What is committed is acknowledged. The rest comes again.
                 Some(Stopped::Failed(_)) if !uploaded.is_empty() => break,
                 Some(Stopped::Failed(error)) => return Err(error),
                 None => {}
@@ -90,9 +91,9 @@ impl App<'_> {
         })
     }
 
-    /// The user's sessions, newest change first as far as they fit.
+    /// The user's sessions, newest change first, as many as fit.
     ///
-    /// A store that keeps packed copies answers in one call; otherwise the index is read, and then
+    /// A store that keeps packed copies answers in one call. Otherwise the index is read, and then
     /// as many records as fit.
     async fn sessions_for_app(
         &self,
@@ -126,16 +127,17 @@ impl App<'_> {
     }
 }
 
-/// The first of these that have room in a reply together; `size` says how long the content of one is.
+/// The first sessions that fit into a reply together. `size` returns the length of the content of
+/// one.
 ///
-/// Stops at the first that does not fit, so the list has no holes.
+/// It stops at the first that does not fit, so the list has no gaps.
 fn that_fit<T>(
     all: Vec<T>,
     user: &UserId,
     mut room_bytes: usize,
     size: impl Fn(&T) -> usize,
 ) -> Vec<T> {
-    // What a session takes beside its content.
+    // The bytes of a session beside its content.
     let overhead = 6 * user.as_str().len() + 128;
     let fits = all.into_iter().take_while(|one| {
         let bytes = size(one) + overhead;
@@ -146,10 +148,10 @@ fn that_fit<T>(
     fits.collect()
 }
 
-/// Whether a record that is stored can be read; if not, that is reported.
+/// Whether a stored record can be read. If not, that is reported.
 type IsSound<'a> = &'a (dyn Fn(&Envelope) -> bool + Send + Sync);
 
-/// Sessions that stand in the request twice are staged in waves.
+/// If a session is in the request twice, it is staged in waves.
 async fn session_round(
     mut transaction: Transaction<'_>,
     is_sound: IsSound<'_>,
@@ -177,7 +179,7 @@ async fn session_round(
 
 /// Stages sessions, each record at most once, on what was staged before.
 ///
-/// A record that cannot be read refuses its push alone.
+/// If a record cannot be read, only its push is refused.
 async fn stage_wave(
     transaction: &mut Transaction<'_>,
     is_sound: IsSound<'_>,
@@ -215,7 +217,7 @@ async fn stage_wave(
     Ok(())
 }
 
-/// How one round of pushing sessions ended.
+/// The result of one round of pushing sessions.
 ///
 /// `done` has places in the request, accepted or refused.
 #[derive(Default)]
@@ -237,10 +239,10 @@ impl SessionRound {
     }
 }
 
-/// What a phone says of a session; `None` if it was seen before. It knows no version, and sends all of
-/// its sessions again and again: what it sends is known by its content.
+/// The edit for a session from a phone; `None` if it was seen before. The phone knows no version,
+/// and sends all of its sessions again and again. So the content identifies what it sends.
 ///
-/// Repeating a session a hundred times costs a hundred comparisons and no write.
+/// Sending a session a hundred times costs a hundred comparisons and no write.
 pub(super) fn edit_of(
     record: Option<&Record>,
     sent: &AppSession,
@@ -255,7 +257,7 @@ pub(super) fn edit_of(
     let against = || record.map_or(Against::Unmoved, |_| Against::Moved(Vec::new()));
     let changes = content.names().filter_map(|name| {
         let value = content.unit(name);
-        // What a phone does not say is untouched.
+        // A field that a phone does not send is untouched.
         (!value.is_null()).then(|| Change {
             name: name.to_owned(),
             value,

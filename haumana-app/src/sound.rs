@@ -1,9 +1,8 @@
-//! Which stored records the app can read. One that it cannot read would make it refuse the whole reply,
-//! at every sync.
+//! Which stored records the app can read.
 //!
-//! The app's decoder refuses a whole reply for one missing key. So a record that lacks one, as
-//! after an edit by hand in the storage, is left out of replies and reported; all others go
-//! through.
+//! The app's decoder refuses a whole reply for one missing key, at every sync. So a record that
+//! lacks a key, for instance after an edit by hand in the storage, is left out of replies and
+//! reported. All other records are sent.
 
 use crate::App;
 use crate::keys::PIECE_FIELDS;
@@ -15,11 +14,11 @@ use std::sync::LazyLock;
 
 /// The keys of a session that the app reads.
 ///
-/// Of other keys the app takes no notice.
+/// The app ignores other keys.
 const SESSION_KEYS: [&str; 5] = ["pieceId", "startedAt", "endedAt", "endedAtSource", "createdAt"];
 
 impl App<'_> {
-    /// Whether a record can be given to a phone. One that cannot is reported and set aside.
+    /// Whether a record can be sent to a phone. If not, it is reported and set aside.
     pub(crate) fn is_sound(&self, user: &UserId, envelope: &Envelope) -> bool {
         if envelope.is_unreadable() {
             return false;
@@ -27,9 +26,9 @@ impl App<'_> {
         envelope.deleted || self.fits(user, envelope.key, &envelope.content)
     }
 
-    /// As [`App::is_sound`], of the content of a live record.
+    /// As [`App::is_sound`], for the content of a live record.
     ///
-    /// Records of other kinds are never given to a phone, so they fit.
+    /// Records of other kinds are never sent to a phone, so they fit.
     pub(crate) fn fits(&self, user: &UserId, key: Key, content: &str) -> bool {
         let fits = match key.kind {
             KindNumber::PIECE => OF_PIECES.fits(content),
@@ -44,11 +43,11 @@ impl App<'_> {
     }
 }
 
-/// What the app reads of a piece.
+/// The fields of a piece that the app reads.
 static OF_PIECES: LazyLock<KnownFields> =
     LazyLock::new(|| KnownFields::of(piece_kind(), is_of_piece));
 
-/// What the app reads of a session.
+/// The fields of a session that the app reads.
 static OF_SESSIONS: LazyLock<KnownFields> =
     LazyLock::new(|| KnownFields::of(session_kind(), |name| SESSION_KEYS.contains(&name)));
 

@@ -1,16 +1,16 @@
-//! Forms that were open too long: saved only after a sync had brought something newer, so that they
-//! put back what their user never meant to change.
+//! Forms that were open too long: they are saved after a sync has brought something newer. So they
+//! revert fields that their user did not want to change.
 //!
-//! A long text gives such a form away: it is byte for byte what it was before the base, at an older
-//! version or as an earlier push had it. Nobody types a song again to the letter.
+//! A long text reveals such a form: it is byte for byte what it was before the base, at an older
+//! version or in an earlier push. Nobody types a song again to the letter.
 //!
 //! # An example
 //!
 //! A form shows version 3. While it is open, a sync brings version 5, with other lyrics. Its user
-//! changes the title and saves. The app sends all fields under the number of version 5. Taken by
-//! the number, the push reverts the lyrics to version 3. Here the lyrics are found to be those of
-//! version 3, byte for byte, so version 3 is the base of all of the form's fields: only the title
-//! is an edit.
+//! changes the title and saves. The app sends all fields under the number of version 5. By that
+//! number, the push would revert the lyrics to version 3. But the lyrics are those of version 3,
+//! byte for byte. So version 3 is the base of all of the form's fields, and only the title is an
+//! edit.
 //!
 //! Values that the form would have reverted are reported as `stale_form`.
 
@@ -26,17 +26,17 @@ use haumana_sync::transaction::{Against, MergeContext};
 
 /// What a form showed when it was opened.
 ///
-/// A push counts as what a form showed if its text became no version, because it was merged.
+/// A form may also show a push whose text became no version, because it was merged.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Form<'a> {
     /// A version.
     Version(Version),
-    /// What its phone had pushed, before the merged result came back.
+    /// A push of the phone, before the merged result came back.
     Pushed(&'a Receipt),
 }
 
 impl<'a> Form<'a> {
-    /// As a base.
+    /// Returns it as a base.
     pub(crate) fn base(self) -> AppBase<'a> {
         match self {
             Form::Version(version) => AppBase::Version(version),
@@ -44,7 +44,7 @@ impl<'a> Form<'a> {
         }
     }
 
-    /// The version that it was opened on, or that the push became.
+    /// The version on which it was opened, or that the push became.
     pub(crate) fn version(self) -> Version {
         match self {
             Form::Version(version) => version,
@@ -52,10 +52,9 @@ impl<'a> Form<'a> {
         }
     }
 
-    /// The form for one of its fields: each old text is measured against a version that had it.
+    /// The form for one of its fields: each old text is compared with a version that had it.
     ///
-    /// Fields may have changed at different versions, so each is measured at a version that had its
-    /// text.
+    /// Fields may have changed at different versions, so each field has its own.
     pub(crate) fn of_field(
         self,
         record: &AppRecord,
@@ -83,7 +82,8 @@ impl<'a> Form<'a> {
             .is_none_or(|hash| differs(name, &push.piece.get(name), hash))
     }
 
-    /// In how many of its fields the form differs from what it was opened on. A form has no switches.
+    /// In how many fields the form differs from what it showed when it was opened. Switches do not
+    /// count, since a form has none.
     ///
     /// The smaller, the likelier.
     fn distance(self, record: &AppRecord, push: &AppPiece) -> usize {
@@ -98,10 +98,10 @@ impl<'a> Form<'a> {
     }
 }
 
-/// Finds what the form was opened on, if it was open too long. Of a version and a push that are
-/// equally likely, the push: the app shows what its user saved last.
+/// Finds what the form showed when it was opened, if it was open too long. If a version and a push
+/// are equally likely, it is the push: the app shows what its user saved last.
 ///
-/// `None` in nearly all pushes.
+/// It is `None` in nearly all pushes.
 pub(crate) fn stale_form<'a>(
     record: &'a AppRecord,
     push: &AppPiece,
@@ -114,7 +114,7 @@ pub(crate) fn stale_form<'a>(
     pushed.into_iter().chain(version).min_by_key(|form| form.distance(record, push))
 }
 
-/// Finds the push whose text the form still shows: it became a version only when it was merged.
+/// Finds the push whose text the form still shows, and which became a version only after a merge.
 ///
 /// Only pushes up to the version that the phone holds can have been shown.
 fn stale_push<'a>(
@@ -124,7 +124,7 @@ fn stale_push<'a>(
     changed: &[(String, Against)],
     context: MergeContext,
 ) -> Option<&'a Receipt> {
-    // Behind a push whose reply was lost nothing newer has come.
+    // If the base is a push whose reply was lost, nothing newer has arrived.
     let AppBase::Version(held) = base else { return None };
     if !push.version.is_issued() {
         return None;
@@ -143,20 +143,20 @@ fn stale_push<'a>(
         .iter()
         .filter(|old| context.oldest <= old.at && !old.is_held && old.version <= held);
     let candidates = receipts.filter(|old| texts.iter().any(|text| shows(old, text)));
-    // Ties go to the newest.
+    // If several are equal, the newest is taken.
     candidates.rev().min_by_key(|old| Form::Pushed(old).distance(record, push))
 }
 
-/// Empty texts are equal by chance too often.
+/// Empty texts are too often equal by chance.
 fn has_words(value: &Value) -> bool {
     value.as_text().is_some_and(|text| !text.trim().is_empty())
 }
 
-/// Finds the version on which a form was opened that was saved only after a sync had brought a
-/// newer one: a long text is what it was before the base.
+/// Finds the version on which a form was opened, if the form was saved after a sync had brought a
+/// newer version. Such a form has a long text from before the base.
 ///
-/// It must have had all of the old texts, if one version did; among those the one with the fewest
-/// differences is taken.
+/// The version must have had all of the old texts, if there is such a version. Of several, the one
+/// with the fewest differences is taken.
 fn stale_version(
     record: &AppRecord,
     push: &AppPiece,
@@ -173,17 +173,17 @@ fn stale_version(
         if both.0 <= both.1 { both } else { common }
     })?;
     let versions = record_versions(record).into_iter().filter(|v| first < *v && *v <= last);
-    // Ties go to the newest: a form is rarely open for long.
+    // If several are equal, the newest is taken: a form is rarely open for long.
     let candidates = versions.chain([first]);
-    // The last version that held the text is retained as long as the text is.
+    // The last version with the text is retained as long as the text is.
     let candidates = candidates.filter(|version| is_retained(record, *version, context));
     candidates
         .chain([last])
         .min_by_key(|version| (distance(record, push, *version, is_in_form), u32::MAX - version))
 }
 
-/// The version that the phone held when the form was saved. It names the one that a sync brought
-/// last, which may be after the form was opened.
+/// The version that the phone held when the form was saved. A sync brought it last, perhaps after
+/// the form was opened.
 fn held_version(push: &AppPiece, base: AppBase<'_>) -> Option<Version> {
     match base {
         AppBase::Version(version) => Some(version),
@@ -192,9 +192,9 @@ fn held_version(push: &AppPiece, base: AppBase<'_>) -> Option<Version> {
     }
 }
 
-/// The versions, first and last, that had the long text of `push` before `base` had another.
+/// The versions, first and last, that had the long text of `push` before `base` had another one.
 ///
-/// The last such range counts, if the text came and went several times.
+/// If the text came and went several times, the last such range counts.
 fn older_text(
     record: &AppRecord,
     push: &AppPiece,
@@ -215,7 +215,7 @@ fn older_text(
     let ends = past.iter().skip(1).map(|next| next.version);
     let ends = ends.chain([record.meta.touch(name).version]);
     let older = past.iter().zip(ends).filter(|(past, end)| {
-        // No form was opened on a value that no version had.
+        // No form was opened on a value that was in no version.
         let is_older = *end <= base && context.oldest <= past.until && !past.is_gone;
         past.hash == hash && is_older
     });

@@ -1,15 +1,14 @@
-//! Taking records over from the tables of an earlier server.
+//! Imports records from the tables of an earlier server.
 //!
-//! An item of such a table is a device that never sees a reply. What was taken over from it last is
-//! remembered with the record, as it is of a phone whose replies get lost, and is the base of what
-//! the item says later.
+//! An item of such a table counts as a device that never sees a reply. What was last imported from
+//! it is kept with the record, like a push of a phone whose replies get lost. It is the base of the
+//! item's later states.
 //!
-//! It can run again and again while phones still write to the old tables. Each run finds what is
-//! new by comparing with what it took over before: the same item, in the same or an older state,
-//! changes nothing.
+//! The import can run again and again while phones still write to the old tables. Each run compares
+//! with what was imported before. The same item, in the same or an older state, changes nothing.
 //!
-//! All items of a call are committed together with what is remembered of them, so a run that is cut
-//! off takes over the rest when it is repeated.
+//! All items of a call are committed together with their receipts. So if a run is interrupted, the
+//! next run imports the rest.
 
 use crate::App;
 use crate::plan::plan_earlier;
@@ -27,25 +26,25 @@ use haumana_sync::transaction::{Applied, Edit, Lost, MergeContext, Stopped, Tran
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-/// The device that an import stands in the history as.
+/// The name of the device in the history for an import.
 pub const IMPORT_DEVICE: &str = "import";
 
 /// An item of an earlier server's table.
 ///
-/// The reader of the tables makes it; this crate knows nothing of their format.
+/// The reader of the tables makes it. This crate does not know their format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Earlier {
-    /// Which item, by a text that no other item of the user has: two items may be one record, where
-    /// their ids differ only in case.
+    /// The item's name, which no other item of the user has. Two items may be one record, if their
+    /// ids differ only in case.
     pub item: String,
-    /// When the earlier server wrote it last, where it says so; else the phone's time of the edit
-    /// tells which of two states of the item is older.
+    /// When the earlier server last wrote it, if it says so. Otherwise the phone's edit time shows
+    /// which of two states of the item is older.
     pub written_at: Option<UnixMillis>,
-    /// What it holds.
+    /// The content of the item.
     pub record: EarlierRecord,
 }
 
-/// The content of an item. Its `version` says nothing here.
+/// The content of an item. Its `version` is ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EarlierRecord {
     /// A piece.
@@ -54,25 +53,25 @@ pub enum EarlierRecord {
     Session(Box<AppSession>),
 }
 
-/// What became of an item.
+/// The outcome for an item.
 ///
-/// Counted and reported by the program that imports.
+/// The importing program counts and reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakenOver {
     /// The record.
     pub key: Key,
-    /// What became of it.
+    /// The outcome.
     pub outcome: PushOutcome,
     /// The record's version now; `None` if there is no such record.
     pub version: Option<Version>,
-    /// What lost and waits in the inbox.
+    /// The values that lost and wait in the inbox.
     pub conflicts: Vec<Lost>,
 }
 
 impl App<'_> {
     /// See [`crate::Phones::take_over`].
     ///
-    /// One item for each record in a round; of two items that are one record the second is merged
+    /// Each round has one item for each record. If two items are one record, the second is merged
     /// into the first.
     pub(super) async fn take_over(
         &self,
@@ -99,9 +98,9 @@ impl App<'_> {
     }
 }
 
-/// Takes over at most one item for each record, and commits that.
+/// Imports at most one item for each record, and commits.
 ///
-/// Returns why the commit stopped, if it did; what was decided until then has a result.
+/// Returns why the commit stopped, if it did. What was decided until then has a result.
 async fn take_over_due(
     mut transaction: Transaction<'_>,
     records: &[Earlier],
@@ -185,7 +184,7 @@ async fn take_over_due(
     Ok(committed.into_stopped())
 }
 
-/// What is only remembered anew counts as unchanged.
+/// A new receipt alone counts as unchanged.
 fn result_of(applied: &Applied, edit: &Edit, old: Option<&Envelope>) -> TakenOver {
     let content = applied.record.content.as_ref();
     let has_all = content.is_some_and(|content| {
@@ -193,10 +192,10 @@ fn result_of(applied: &Applied, edit: &Edit, old: Option<&Envelope>) -> TakenOve
     });
     let conflicts: Vec<Lost> = applied.lost.iter().filter(|lost| lost.asks).cloned().collect();
     let is_raised = old.is_none_or(|old| old.version != applied.record.version);
-    // What was there before a session that is joined has a part in the result.
+    // If a session is joined, the existing content has a part in the result.
     let is_joined = edit.is_sent_always && old.is_some();
     let outcome = match old {
-        // Only what is remembered of it is new.
+        // Only its receipt is new.
         _ if !applied.writes || (!is_raised && edit.changes.is_empty()) => PushOutcome::Unchanged,
         _ if is_raised && has_all && conflicts.is_empty() && !is_joined => PushOutcome::Applied,
         _ => PushOutcome::Merged,
@@ -220,20 +219,20 @@ impl Earlier {
         }
     }
 
-    /// The edit that the item is; `None` if it changes nothing.
+    /// The edit for the item; `None` if it changes nothing.
     ///
     /// The item's own `version` is replaced by 1, as if a phone had made the piece and never
     /// synced.
     fn plan(&self, record: Option<&AppRecord>, context: MergeContext) -> Option<Planned> {
         let piece = match &self.record {
             EarlierRecord::Piece(piece) => piece,
-            // What it says is known by the session itself when it comes again.
+            // The session itself identifies what it says when it comes again.
             EarlierRecord::Session(session) => {
                 let edit = edit_of(record.map(|record| &record.record), session, context)?;
                 return Some(Planned { edit, receipt: None });
             }
         };
-        // Its number was counted by another server: it names no version of this one.
+        // Another server counted its number, which names no version of this one.
         let version = WireVersion(1);
         let piece = AppPiece { version, was_synced: false, ..(**piece).clone() };
         let mut planned = plan_earlier(record, &piece, self.receipt(&piece), context)?;

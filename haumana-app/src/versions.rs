@@ -1,7 +1,7 @@
-//! The versions of a piece, and how far a push is from each of them.
+//! The versions of a piece, and how much a push differs from each of them.
 //!
-//! It is how a base is guessed where no number names one: by likeness. Only hashes are compared,
-//! and only of the app's fields. A guess is marked as one, so what it replaces goes to the inbox.
+//! If no number names a base, the base is guessed by likeness. Only hashes of the app's fields are
+//! compared. A guess is marked as one, so what it replaces goes to the inbox.
 
 use crate::base::differs;
 use crate::keys::PIECE_FIELDS;
@@ -11,7 +11,7 @@ use haumana_sync::id::Version;
 use haumana_sync::transaction::{AtVersion, MergeContext};
 use std::collections::BTreeSet;
 
-/// The version that differs from `push` in the fewest fields, ties to the oldest.
+/// The version that differs from `push` in the fewest fields; of several, the oldest.
 ///
 /// If no version is retained, it is the current one.
 pub(crate) fn likeliest_version(
@@ -28,7 +28,7 @@ pub(crate) fn likeliest_version(
 
 /// Whether the whole content of a version is still within its retention.
 ///
-/// A version of which one field is gone cannot be compared as a whole.
+/// If one field of a version is gone, the version cannot be compared as a whole.
 pub(crate) fn is_retained(record: &AppRecord, version: Version, context: MergeContext) -> bool {
     PIECE_FIELDS.iter().all(|spec| match record.meta.at_version(spec.name, version) {
         AtVersion::Current => true,
@@ -45,7 +45,7 @@ pub(crate) fn record_versions(record: &AppRecord) -> BTreeSet<Version> {
     let past = meta.past.values().flatten().map(|past| past.version);
     let touched = meta.touched.values().map(|touch| touch.version);
     let known = past.chain(touched).chain([meta.created.version]);
-    // Of changes that were written together the last one has the number that devices know.
+    // Of changes that were written together, the last one has the number that devices know.
     let is_current = |version: &Version| {
         let mut names = PIECE_FIELDS.iter().map(|spec| spec.name);
         names.all(|name| meta.at_version(name, *version) == AtVersion::Current)
@@ -53,9 +53,9 @@ pub(crate) fn record_versions(record: &AppRecord) -> BTreeSet<Version> {
     known.map(|version| if is_current(&version) { record.version } else { version }).collect()
 }
 
-/// In how many of the fields that count `push` differs from a version.
+/// In how many of the counted fields `push` differs from a version.
 ///
-/// A field of which nothing is known at that version counts as different.
+/// A field that is unknown at that version counts as different.
 pub(crate) fn distance(
     record: &AppRecord,
     push: &AppPiece,

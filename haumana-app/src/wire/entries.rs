@@ -1,7 +1,7 @@
-//! The records of a phone's request, as far as they can be records.
+//! The records of a phone's request, if they can be records.
 //!
-//! A body of many megabytes may be a list of millions of numbers. They are counted and dropped
-//! while the body is read, so that it costs no memory, and the reply names only some of them.
+//! A body of many megabytes may be a list of millions of numbers. These are counted and dropped
+//! while the body is read, so they cost no memory. The reply names only some of them.
 
 use haumana_sync::limits;
 use serde::de::{SeqAccess, Visitor};
@@ -14,8 +14,8 @@ use std::fmt;
 /// An entry that is shorter cannot have a UUID as its id.
 const RECORD_LEAST_BYTES: usize = 50;
 
-/// The records of a phone's request. Of entries that can be no records, since they are too short for
-/// an id, only the first [`limits::REFUSALS`] are kept, so that the reply can name some.
+/// The records of a phone's request. Entries that are too short for an id can be no records. Of
+/// these only the first [`limits::REFUSALS`] are kept, so that the reply can name some.
 #[derive(Debug, Default)]
 pub(super) struct Entries<'a>(pub(super) Vec<&'a RawValue>);
 

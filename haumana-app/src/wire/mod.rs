@@ -2,9 +2,9 @@
 //!
 //! # Reading
 //!
-//! A body is checked as a whole for its shape and its limits, and then piece by piece. A piece that
-//! is wrong is refused alone, with the id as it was sent, and all others go on. Replies are written
-//! by hand from stored JSON, so numbers and unknown keys come out as they came in.
+//! A body is checked as a whole for its shape and its limits, and then piece by piece. A wrong
+//! piece is refused by itself, with its id as it was sent. All others are accepted. Replies are
+//! written from stored JSON, so numbers and unknown keys come out unchanged.
 //!
 //! ```
 //! use haumana_app::wire::{Operation, PiecesRequest};
@@ -38,28 +38,28 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// What a request to `POST /pieces` asks for.
+/// The operation of a request to `POST /pieces`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Push, and pull what is new.
     Sync,
-    /// Push, and pull only where the pusher must learn what became of its push.
+    /// Push, and pull only if the pusher must learn the outcome of its push.
     Upload,
     /// Pull.
     Download,
 }
 
-/// The body of `POST /pieces`. The pieces are read one by one, so that a bad one blocks nobody.
+/// The body of `POST /pieces`. The pieces are read one by one, so a bad one blocks no other.
 ///
-/// It borrows the body: a piece is copied only where its content is kept.
+/// It borrows the body: a piece is copied only if its content is kept.
 #[derive(Debug)]
 pub struct PiecesRequest<'a> {
-    /// What it asks for.
+    /// The operation.
     pub operation: Operation,
-    /// Every local piece of the user. Of entries that can be no pieces only the first
+    /// Every local piece of the user. Of entries that can be no pieces, only the first
     /// [`limits::REFUSALS`] are here.
     pub pieces: Vec<&'a RawValue>,
-    /// The `syncedAt` that the phone was given last; `None` also where it is garbled.
+    /// The last `syncedAt` that the phone received; `None` also if it is garbled.
     pub last_synced_at: Option<UnixMillis>,
 }
 
@@ -98,7 +98,7 @@ impl<'a> PiecesRequest<'a> {
     ///
     /// # Errors
     ///
-    /// [`BadRequest`] if the body as a whole cannot be taken.
+    /// [`BadRequest`] if the body as a whole cannot be accepted.
     pub fn from_json(body: &'a [u8]) -> Result<Self, BadRequest> {
         let body: PiecesBody<'a> = read_object(body, Outline::of_records(limits::REQUEST_RECORDS))?;
         let operation = match body.operation.as_deref() {
@@ -114,7 +114,7 @@ impl<'a> PiecesRequest<'a> {
         })
     }
 
-    /// Reads the pieces, each on its own.
+    /// Reads the pieces, each by itself.
     pub fn read_pieces(&self, user: &UserId) -> Vec<Result<AppPiece, Rejected>> {
         self.pieces.iter().map(|raw| AppPiece::read(raw, user)).collect()
     }
@@ -125,7 +125,7 @@ impl<'a> SessionsRequest<'a> {
     ///
     /// # Errors
     ///
-    /// [`BadRequest`] if the body as a whole cannot be taken.
+    /// [`BadRequest`] if the body as a whole cannot be accepted.
     pub fn from_json(body: &'a [u8]) -> Result<Self, BadRequest> {
         let body: SessionsBody<'a> =
             read_object(body, Outline::of_records(limits::REQUEST_RECORDS))?;
@@ -135,7 +135,7 @@ impl<'a> SessionsRequest<'a> {
         })
     }
 
-    /// Reads the sessions, each on its own.
+    /// Reads the sessions, each by itself.
     pub fn read_sessions(&self, user: &UserId) -> Vec<Result<AppSession, Rejected>> {
         self.sessions.iter().map(|raw| AppSession::read(raw, user)).collect()
     }

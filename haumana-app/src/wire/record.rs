@@ -2,14 +2,14 @@
 //!
 //! # What is checked
 //!
-//! Size first, then the shape, the id, the owner, the number, times, and each field. The first
-//! thing that is wrong refuses the record, under the id that the phone knows it by.
+//! The order is: size, shape, id, owner, number, times, fields. The first error refuses the record,
+//! under the id that the phone knows.
 //!
 //! # What is missing
 //!
-//! The app leaves out what is empty. So an optional field that was not sent is empty; a required
-//! one that was not sent is untouched, and never an edit. A key that this library does not know is
-//! kept as it is, and null clears it.
+//! The app leaves out empty fields. So an optional field that was not sent is empty. A required
+//! field that was not sent is untouched, and never an edit. A key that this library does not know
+//! is kept unchanged; null clears it.
 
 use super::WireVersion;
 use crate::keys::{FieldClass, FieldSpec, PIECE_FIELDS, field_spec};
@@ -30,24 +30,24 @@ use std::fmt;
 
 /// A piece as the app sent it, checked.
 ///
-/// What was sent and what was not are told apart, which a plain piece could not.
+/// It distinguishes fields that were sent from fields that were not; a plain piece cannot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppPiece {
-    /// Which piece.
+    /// The id of the piece.
     pub id: RecordId,
-    /// Its content; fields that were not sent hold the value of a new piece.
+    /// Its content. Fields that were not sent have the value of a new piece.
     pub piece: Piece,
     /// Required fields that were not sent: untouched.
     pub untouched: Vec<&'static str>,
     /// Unknown keys that were sent as null: cleared.
     pub cleared: Vec<String>,
-    /// The number that carries the base.
+    /// The number, which contains the base.
     pub version: WireVersion,
     /// `locallyModified`.
     pub flagged: bool,
-    /// When the phone says it was edited.
+    /// When it was edited, by the phone's clock.
     pub modified_at: Option<UnixMillis>,
-    /// Whether it carries a `lastSyncedAt` of its own.
+    /// Whether it has its own `lastSyncedAt`.
     pub was_synced: bool,
     /// Hash of the content; see [`Piece::app_digest`].
     pub digest: Digest,
@@ -56,7 +56,7 @@ pub struct AppPiece {
 /// A session as the app sent it, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppSession {
-    /// Which session.
+    /// The id of the session.
     pub id: RecordId,
     /// Its content.
     pub session: Session,
@@ -69,9 +69,9 @@ struct IdOnly<'a> {
     piece_id: Option<Cow<'a, str>>,
 }
 
-/// What a record's JSON said, before it is checked.
+/// The JSON of a record, before it is checked.
 ///
-/// The same for pieces and sessions; each uses its part.
+/// It is the same for pieces and sessions; each uses its part.
 #[derive(Default)]
 struct Raw {
     id: Option<String>,
@@ -85,9 +85,9 @@ struct Raw {
     source: Option<String>,
 }
 
-/// The longest id that is echoed.
+/// The longest id that a reply repeats.
 ///
-/// Nobody's body is echoed whole.
+/// A longer one is cut, so no body is repeated as a whole.
 const ECHO_BYTES: usize = 128;
 
 fn reject(id: &str, refusal: Refusal, message: impl Into<String>) -> Rejected {
@@ -98,7 +98,7 @@ fn reject(id: &str, refusal: Refusal, message: impl Into<String>) -> Rejected {
     Rejected { id: id[..end].to_owned(), refusal, message: message.into() }
 }
 
-/// Reads the outer shape of a record; on failure the id is found by a second, lenient look.
+/// Reads the outer shape of a record. If that fails, the id is found by a second, lenient read.
 ///
 /// Records that are too large are refused before they are parsed.
 fn read_raw(json: &RawValue, kind: RecordShape) -> Result<(String, Raw), Rejected> {
@@ -123,7 +123,8 @@ fn read_raw(json: &RawValue, kind: RecordShape) -> Result<(String, Raw), Rejecte
 
 /// The error without the place in the text, which means nothing to the caller.
 ///
-/// Messages of the JSON reader may quote what was sent, so only those of this module are passed on.
+/// Messages of the JSON reader may quote what was sent. So only messages of this module are
+/// returned.
 fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let known = text.strip_suffix(&format!(" at line {} column {}", error.line(), error.column()));
@@ -136,7 +137,7 @@ fn plain(error: &serde_json::Error) -> String {
 
 const NO_RECORD: &str = "the record is not an object of the right shape";
 
-/// Marks messages that are ours, and therefore free of what was sent.
+/// Marks messages of this module, which quote nothing of what was sent.
 const OURS: &str = "haumana: ";
 
 /// A record without an owner belongs to the token's user.
@@ -213,9 +214,9 @@ impl AppPiece {
         })
     }
 
-    /// Whether the request says anything about the field `name`.
+    /// Whether the request contains the field `name`.
     ///
-    /// What it does not say anything about is never an edit.
+    /// A field that it does not contain is never an edit.
     pub fn touches(&self, name: &str) -> bool {
         let is_unknown = field_spec(name).name.is_empty();
         let is_sent = self.piece.unknown.contains_key(name)
@@ -274,7 +275,7 @@ impl AppSession {
             started_at,
             ended_at: time("endedAt")?,
             ended_at_source,
-            // Whatever is chosen must be the same when the push is repeated.
+            // The chosen value must be the same when the push is repeated.
             created_at: time("createdAt")?.unwrap_or(started_at),
             unknown: unknown.collect(),
         };
@@ -287,7 +288,7 @@ impl AppSession {
     }
 }
 
-/// Which keys mean what.
+/// The meaning of the keys.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum RecordShape {
     Piece,
@@ -369,7 +370,7 @@ fn read_session_key<'de, A: MapAccess<'de>>(
         "userId" => raw.user = value(map, "userId")?,
         "pieceId" => raw.piece_id = value(map, "pieceId")?,
         "endedAtSource" => raw.source = value(map, "endedAtSource")?,
-        // What the earlier backend or this one added to a reply, coming back.
+        // The earlier backend or this one added these to a reply, and they come back.
         "version" | "modifiedAt" | "lastSyncedAt" | "syncedAt" | "locallyModified" | BESIDE_KEY => {
             map.next_value::<IgnoredAny>()?;
         }
@@ -387,7 +388,7 @@ fn read_session_key<'de, A: MapAccess<'de>>(
     Ok(())
 }
 
-/// Kept as text, so numbers keep their digits.
+/// It is kept as text, so numbers keep their digits.
 fn read_unknown_key<'de, A: MapAccess<'de>>(
     raw: &mut Raw,
     name: Cow<'de, str>,
@@ -412,7 +413,7 @@ fn value<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
     map.next_value().map_err(wrong)
 }
 
-/// A key, borrowed where it has no escapes.
+/// A key. It is borrowed if it has no escapes.
 struct Name<'a>(Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {

@@ -1,8 +1,8 @@
-//! Replies of part 1. Records are spliced in from their stored JSON, so that what comes out is
-//! byte for byte what was accepted.
+//! Replies of part 1. Stored JSON is copied into them, so records come out byte for byte as they
+//! were accepted.
 //!
-//! The app compares ids as strings in upper case, and reads times in one form only; both are made
-//! here. Limits of size are upper bounds, computed before anything is written.
+//! The app compares ids as strings in upper case, and reads times in only one form. Both are
+//! written here in that form. Limits of size are upper limits, computed before anything is written.
 
 use super::WireVersion;
 use haumana_sync::id::{RecordId, UserId};
@@ -12,7 +12,7 @@ use haumana_sync::time::UnixMillis;
 use haumana_sync::wire::{Rejected, comma_separated, members, quoted};
 use std::fmt::Write as _;
 
-/// How much went through a request; for logs and metrics.
+/// How many records a request had, for logs and metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Records accepted.
@@ -29,10 +29,10 @@ pub struct Counts {
 
 /// One piece in a reply.
 ///
-/// Content is the stored text, spliced in; everything else is written around it.
+/// Its content is the stored text. Everything else is written around it.
 #[derive(Clone, Debug)]
 pub struct PieceOut {
-    /// Which piece.
+    /// The id of the piece.
     pub id: RecordId,
     /// Its stored JSON object.
     pub content: String,
@@ -43,9 +43,9 @@ pub struct PieceOut {
 }
 
 impl PieceOut {
-    /// An upper bound of the bytes it takes in a reply.
+    /// An upper limit of its bytes in a reply.
     ///
-    /// Six bytes for each of the user id's: the most that JSON's escapes make of one.
+    /// It counts six bytes for each byte of the user id, the most that an escape in JSON needs.
     pub fn size_bytes(&self, user: &UserId) -> usize {
         self.content.len() + 6 * user.as_str().len() + 256
     }
@@ -64,25 +64,25 @@ impl PieceOut {
 
 /// The reply to `POST /pieces`.
 ///
-/// All lists are always written, empty or not: the app cannot do without them.
+/// All lists are always written, even if they are empty, because the app needs them.
 #[derive(Clone, Debug)]
 pub struct PiecesReply {
-    /// Whose pieces.
+    /// The user that owns the pieces.
     pub user: UserId,
-    /// Pieces that the phone takes over.
+    /// Pieces that the phone must store.
     pub server_pieces: Vec<PieceOut>,
     /// Pushes that were accepted.
     pub updated_pieces: Vec<PieceOut>,
-    /// Pushes that were not.
+    /// Pushes that were not accepted.
     pub rejected: Vec<Rejected>,
     /// What the phone sends back as `lastSyncedAt`; whole seconds.
     pub synced_at: UnixMillis,
-    /// How much went through.
+    /// The counts of the request.
     pub counts: Counts,
 }
 
 impl PiecesReply {
-    /// Whether it has no piece in it, and refuses none.
+    /// Whether it contains no piece, and refuses none.
     ///
     /// Then the phone and the server agree, or differ in a way that no reply changes.
     pub(crate) fn tells_nothing(&self) -> bool {
@@ -119,7 +119,7 @@ impl PiecesReply {
 /// The newest change comes first.
 #[derive(Clone, Debug)]
 pub struct SessionsReply {
-    /// Whose sessions.
+    /// The user that owns the sessions.
     pub user: UserId,
     /// Sessions that were accepted.
     pub uploaded: Vec<RecordId>,
@@ -129,7 +129,7 @@ pub struct SessionsReply {
     pub rejected: Vec<Rejected>,
     /// The server's time; whole seconds.
     pub synced_at: UnixMillis,
-    /// How much went through.
+    /// The counts of the request.
     pub counts: Counts,
 }
 
@@ -155,10 +155,10 @@ impl SessionsReply {
     }
 }
 
-/// Writes the list of what was not accepted, as far as it is named.
+/// Writes the list of the pushes that were not accepted. Only some are named.
 fn write_rejected(out: &mut String, list: &str, id_name: &str, rejected: &[Rejected]) {
     let _ = write!(out, r#","{list}":["#);
-    // Never more than there are.
+    // It is never more than there are.
     let named = &rejected[..rejected.len().min(limits::REFUSALS)];
     comma_separated(out, named, |out, rejected| {
         let (id, message) = (quoted(&rejected.id), quoted(&rejected.message));

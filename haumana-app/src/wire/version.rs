@@ -1,4 +1,4 @@
-//! The version number that carries the base.
+//! The version number that contains the base.
 //!
 //! | bits | what | given by |
 //! |---|---|---|
@@ -7,16 +7,17 @@
 //! | 0 to 11 | steps: how often the piece was practised, or a switch turned | the app |
 //!
 //! A number below 2^32 was counted up from 1 by the app itself: no reply has given one yet. All
-//! numbers are below 2^53, so that a reader with doubles keeps each digit.
+//! numbers are below 2^53, so a reader that uses doubles keeps each digit.
 
 use haumana_sync::limits;
 use haumana_sync::store::Version;
 
 /// The number that part 1 of the protocol calls `version`.
 ///
-/// In replies it is `k·2^32 + n·2^12`: k the record's version, n a fresh random 20-bit number for
-/// each piece in each reply. The phones' app only ever adds ones to it. So the upper bits of what
-/// a phone sends name the delivery that it holds, whatever it practised, restarted or lost since.
+/// In replies it is `k·2^32 + n·2^12`: k is the record's version, and n is a fresh random 20-bit
+/// number for each piece in each reply. The phones' app only ever adds ones to it. So the upper
+/// bits of a phone's number name the delivery that it holds, even if it has practised, restarted or
+/// lost a reply since.
 ///
 /// ```
 /// use haumana_app::WireVersion;
@@ -32,20 +33,20 @@ use haumana_sync::store::Version;
 pub struct WireVersion(pub u64);
 
 impl WireVersion {
-    /// How many different n there are.
+    /// The number of different values of n.
     pub const N_COUNT: u64 = 1 << 20;
 
-    /// Makes the number of one delivery; of `n` the lower 20 bits count.
+    /// Makes the number of one delivery. Only the lower 20 bits of `n` count.
     pub fn issue(version: Version, n: u64) -> Self {
         Self((u64::from(version) << 32) | ((n % Self::N_COUNT) << 12))
     }
 
-    /// Whether this server's scheme made it; else the app counted it up from 1 by itself.
+    /// Whether this server's scheme made it. Otherwise the app counted it up from 1 by itself.
     pub fn is_issued(self) -> bool {
         (1 << 32) <= self.0
     }
 
-    /// The version k that the device was given last.
+    /// The version k that the device last received.
     pub fn version(self) -> Version {
         // Parsing refuses anything above `limits::VERSION`, so this never saturates.
         Version::try_from(self.0 >> 32).unwrap_or(Version::MAX)
@@ -53,7 +54,7 @@ impl WireVersion {
 
     /// The n of the delivery.
     ///
-    /// Two phones that are given one version have different ones, but for one case in a million.
+    /// Two phones that receive one version have different values, except in one case in a million.
     pub fn n(self) -> u64 {
         (self.0 >> 12) % Self::N_COUNT
     }
@@ -63,7 +64,7 @@ impl WireVersion {
         if self.is_issued() { self.0 >> 12 } else { 0 }
     }
 
-    /// How often the app counted up since the delivery.
+    /// How often the app has counted up since the delivery.
     pub fn steps(self) -> u64 {
         if self.is_issued() { self.0 % (1 << 12) } else { self.0 }
     }
