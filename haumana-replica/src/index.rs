@@ -87,8 +87,8 @@ impl IndexRange {
 
 /// A Rust value that an indexed field can be compared with.
 ///
-/// It is for [`Filter`](crate::Filter). Implement it for a type of your own that a field stores
-/// as text or as a number.
+/// It is for [`Filter`](crate::Filter). Implement it for a type of your own that a field
+/// stores as text or as a number.
 pub trait Indexable {
     /// Returns it as indexes have it.
     fn to_index(&self) -> IndexValue;

@@ -174,7 +174,6 @@ impl Local {
     ///
     /// The server's answers come later: a page can bring the result of pushes that wait to be sent
     /// again. `own` has, for each field, the change before that, and makes `shown`.
-    /// to be sent again. `own` has, of each field, the change before that, and makes `shown`.
     fn is_own(
         &self,
         kind: &Arc<Kind>,

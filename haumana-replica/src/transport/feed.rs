@@ -18,8 +18,8 @@ pub enum Heard {
 }
 
 /// A connection to the live feed of one account.
+///
 /// A server of this project sends something every 25 seconds. So silence means that the connection
-/// is dead.
 /// is dead.
 #[cfg_attr(not(target_arch = "wasm32"), async_trait)]
 #[cfg_attr(target_arch = "wasm32", async_trait(?Send))]
