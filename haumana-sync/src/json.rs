@@ -22,6 +22,7 @@ use serde_json::value::RawValue;
 /// assert_eq!(Some("12345678901234567890.10"), price.as_ref().map(JsonText::as_str));
 /// assert!(JsonText::parse(r#""\ud83c""#).is_none(), "half of a surrogate pair breaks readers");
 /// ```
+///
 /// Two values are equal if their bytes are equal: `1.0` and `1` are different values.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]

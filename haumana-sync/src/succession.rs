@@ -7,7 +7,6 @@
 //! While a new schema is rolled out, servers with the old and the new one may run at once.
 //! Therefore the schema before the last may start again. Any other schema must succeed the last
 //! one.
-//! last may start again. Any other schema must succeed the last one.
 //!
 //! ```
 //! use haumana_sync::schema::{Field, FieldType, Kind, Schema};

@@ -31,6 +31,7 @@ use std::collections::BTreeMap;
 /// assert_ne!(Value::Text(String::new()), Value::Null, "empty text is a value");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
+///
 /// Two values are equal if their bytes are equal. Bring them into the normal form of their field
 /// first ([`Field::normal`](crate::schema::Field::normal)). Otherwise one instant in two time zones
 /// is two values.

@@ -40,7 +40,6 @@ impl Engine {
     ///
     /// Meanwhile nothing is accepted for the user. If it fails half-way, calling it again finishes
     /// it. An account that was erased already stays as it is.
-    /// finishes it; an account that was erased already stays as it is.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));

@@ -1,10 +1,10 @@
 //! The content of records: values by field, typed access, and the stored form.
 //!
 //! - [`Record`]: a struct as a kind of record. Start here if you write an app.
-//! [`Value`]: the value of one field, of any type.
+//! - [`Value`]: the value of one field, of any type.
 //! - [`Content`]: all values of one record, and the JSON that stores keep.
 //! - [`Counter`]: the value of a field that all devices add to.
-//! [`KnownFields`] and [`members`]: for code that writes its own replies.
+//! - [`KnownFields`] and [`members`]: for code that writes its own replies.
 
 mod content;
 mod counter;

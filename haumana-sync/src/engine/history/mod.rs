@@ -108,6 +108,7 @@ impl Engine {
     /// ```
     ///
     /// # Errors
+    ///
     /// [`ErrorKind::NotFound`] if there never was such a record. [`ErrorKind::Importing`] or
     /// [`ErrorKind::Erasing`] while the account is being imported or erased.
     pub async fn history_of(

@@ -71,7 +71,6 @@ impl Engine {
     /// Call it until [`Pulled::more`] is false. `limit` is at most [`limits::PAGE_RECORDS`]; a
     /// greater one counts as that, and 0 as 1. Others may commit between two pages. A record that
     /// changes meanwhile comes once more, at its new place, and none is left out.
-    /// changes meanwhile comes once more, at its new place, and none is left out.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs"));

@@ -136,6 +136,7 @@ pub struct PushResult {
     /// The record's version now; `None` if there is no such record.
     pub version: Option<Version>,
     /// The values that lost. Each is an entry of the inbox.
+    ///
     /// They need not be values of this push. If a later edit wins, the value that it replaces
     /// loses.
     pub conflicts: Vec<Conflict>,
