@@ -190,12 +190,12 @@ struct Follower<'a> {
     sleep: &'a dyn Sleep,
     account: UserId,
     changes: Receiver<Change>,
-    /// Ends when a device that no feed has told anything must sync. Connecting does not postpone
+    /// Ends when the next poll is due, if no feed has sent anything. Connecting does not postpone
     /// it, however often it happens.
     poll: Waiting<'a>,
     /// The latest revision that the server has sent.
     heard: Option<u64>,
-    /// The latest revision at the beginning of the last successful sync.
+    /// The latest revision that the server had sent when the last successful sync began.
     synced: Option<u64>,
     /// How often in a row following the server has failed.
     failures: u32,
