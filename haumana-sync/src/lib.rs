@@ -160,8 +160,8 @@
 //!
 //! - It has no I/O, no clock, no random source and no async runtime. A host passes in a store, a
 //!   [`Clock`](engine::Clock) and a [`Random`](engine::Random), and awaits.
-//! - It does not check who is asking. [`UserId::verified_by_caller`](id::UserId::verified_by_caller)
-//!   says in its name who has done so.
+//! - It does not check who is asking. The caller has to:
+//!   [`UserId::verified_by_caller`](id::UserId::verified_by_caller) says so in its name.
 //! - It does not encrypt. A store and its operator can read the records.
 //! - It merges no rich text. Text merges by lines and words, other JSON as a whole.
 //!
@@ -172,8 +172,8 @@
 //! 3. [`merge`] and [`text`]: how two edits become one. Pure functions.
 //! 4. [`store`]: the contract of [`Store`], [`store::MemoryStore`], and stores that count calls or
 //!    inject faults. `conformance`: the laws of the contract, to test your own store.
-//! 5. [`live`]: what tells devices of each other's commits. [`succession`]: which schema may follow
-//!    another. [`transaction`]: for hosts that speak a protocol of their own.
+//! 5. [`live`]: how connected devices learn of each other's commits. [`succession`]: which schema
+//!    may follow another. [`transaction`]: for hosts that speak a protocol of their own.
 //! 6. [`id`], [`time`], [`value`], [`digest`], [`json`], [`limits`]: small types that all others use.
 //!
 //! # Features
@@ -182,7 +182,7 @@
 //!   record, and an engine is made with a schema: [`Engine::of`](engine::Engine::of).
 //! - `derive`: `#[derive(Record)]`, which makes a Rust struct a kind of record.
 //! - `toml`: schemas from TOML files.
-//! - `conformance`: the laws of [`Store`], for those who write one, as `conformance`.
+//! - `conformance`: the laws of [`Store`], to test a store of your own, as `conformance`.
 //! - `testing`: marks in the arms of the merge, which this project's own tests look at.
 //!
 //! # Where to go next

@@ -185,8 +185,8 @@ pub const RETENTION_MS: i64 = 90 * 86_400_000;
 /// | to | call |
 /// |---|---|
 /// | sync a device | [`Engine::sync`], or [`Engine::push`] and [`Engine::pull`] by themselves |
-/// | show what lost, and close it | [`Engine::conflict_page`], [`Engine::resolve`], [`Engine::resolve_as`], [`Engine::conflict_value`] |
-/// | show and put back the past | [`Engine::history_of`], [`Engine::restore_record`], [`Engine::rewind`] |
+/// | show and close conflicts | [`Engine::conflict_page`], [`Engine::resolve`], [`Engine::resolve_as`], [`Engine::conflict_value`] |
+/// | show and restore earlier versions | [`Engine::history_of`], [`Engine::restore_record`], [`Engine::rewind`] |
 /// | move an account | [`Engine::export`], [`Engine::export_page`], [`Engine::check_import`], [`Engine::import`] |
 /// | end an account | [`Engine::erase`], [`Engine::erase_as`] |
 /// | operate | [`Engine::health`], [`Engine::summary`], [`Engine::verify`], [`Engine::repair`], [`Engine::accept_record`] |

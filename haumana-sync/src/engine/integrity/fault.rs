@@ -172,7 +172,7 @@ faults! {
     TombstoneContent "tombstone_content" Derive "a tombstone has content"
     /// A record has a version outside the valid range.
     VersionRange "version_range" Person "the version is none that a record can have"
-    /// The head has not reached the revision of a record.
+    /// The revision of a record is 0, or the head has not reached it.
     RevisionRange "revision_range" Person "the commit that wrote it never was"
     /// What is remembered of the fields names impossible versions, or is in the wrong order.
     FieldVersions "field_versions" Person "what is remembered of a field names versions that never were"

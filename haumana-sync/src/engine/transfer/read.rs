@@ -352,7 +352,7 @@ pub(crate) fn was_imported_at(meta: &Meta, version: Version) -> bool {
     meta.foreign.iter().any(|(from, _)| *from == version + 1)
 }
 
-/// Who has accepted a record before, and so has shown that it is valid.
+/// Whether an engine has accepted a record before, which shows that it is valid.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum TakenBy {
     Nobody,
