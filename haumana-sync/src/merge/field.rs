@@ -33,7 +33,7 @@ pub struct Side<'a> {
 pub enum Base<'a> {
     /// The server's value has not changed since.
     ///
-    /// This is the usual case: the pushed value applies.
+    /// This is the usual case: the pushed value applies, except under [`Merge::Fixed`].
     Unmoved,
     /// The server's value has changed: the edits were concurrent.
     Moved {

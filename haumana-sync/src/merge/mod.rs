@@ -7,6 +7,7 @@
 //! | the server's value since the base | the result |
 //! |---|---|
 //! | equals the pushed value | that value; nothing lost |
+//! | any other, under [`Merge::Fixed`](crate::schema::Merge::Fixed) | the server's value; the pushed one lost |
 //! | has not changed | the pushed value; nothing lost |
 //! | has changed, the field is a counter | the sum of what each device counted; nothing lost |
 //! | has changed, the field is text by lines, a list or a set | both edits, merged by their parts |
