@@ -134,6 +134,16 @@ pub(crate) async fn erase(
     let json = json!({"user": user.as_str(), "erasedAt": erased_at, "records": records,
         "conflicts": before.open_conflicts, "history": before.history.entries, "left": n_left,
         "filesBy": by});
+    let directory = match opened.tables {
+        None => {
+            "directory       each server removes name and e-mail address from its own, at its start \
+             or within an hour"
+        }
+        Some(_) => {
+            "directory       name and e-mail address are still in the user pool: see \
+             docs/runbook.md"
+        }
+    };
     let mut lines = vec![
         "receipt of an erasure".to_owned(),
         format!("user            {}", user.as_str()),
@@ -155,13 +165,7 @@ pub(crate) async fn erase(
         "devices         each is told at its next sync, and keeps what it holds until its person \
          decides"
             .to_owned(),
-        match opened.tables {
-            None => "directory       each server removes name and e-mail address from its own, at \
-                     its start or within an hour",
-            Some(_) => "directory       name and e-mail address are still in the user pool: see \
-                        docs/runbook.md",
-        }
-        .to_owned(),
+        directory.to_owned(),
         "backups         hold it until they are deleted; a restore erases it again".to_owned(),
     ];
     if was_erased {
