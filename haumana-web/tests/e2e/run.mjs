@@ -1480,7 +1480,12 @@ const stories = {
     await page.evaluate(() => navigator.serviceWorker.ready);
     server.stop();
     const proxy = createServer((_, answer) => answer.writeHead(502, { 'content-type': 'text/html' }).end('<p>Bad gateway'));
-    await new Promise((done) => proxy.listen(Number(new URL(server.url).port), '127.0.0.1', done));
+    const listen = () => new Promise((done) => {
+      proxy.once('error', () => done(false));
+      proxy.listen(Number(new URL(server.url).port), '127.0.0.1', () => done(true));
+    });
+    // The killed server may hold the port for a moment.
+    await until(listen);
     await page.reload();
     await sees(page, 'Ke Kali Nei Au');
     await add(page, 'Made meanwhile');
