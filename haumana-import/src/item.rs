@@ -101,12 +101,20 @@ pub fn read(table: Table, item: &Item) -> Result<(UserId, Earlier), Refused> {
     Ok((user, Earlier { item: id, written_at, record }))
 }
 
-/// Whose the item is: its partition says so.
+/// Whose the item is: its partition says so. An item of the other table is nobody's.
 ///
 /// Only the key decides. If a session has an attribute `userId` that says something else, the
 /// reader refuses it, as in a phone's request.
 fn user(table: Table, item: &Item) -> Result<UserId, Refused> {
     let refused = || Refused::new("invalid_user", "the partition key is missing or no user's");
+    // A practice session has a user id and the id of a piece as well: without this it would become
+    // a piece without a title, and the true one would be older.
+    if table == Table::Pieces
+        && Table::Sessions.key_names().iter().all(|key| item.contains_key(*key))
+    {
+        let message = "this is a practice session: are the two tables swapped?";
+        return Err(Refused::new("invalid_user", message));
+    }
     let [partition, _] = table.key_names();
     let text = item.get(partition).and_then(Attribute::as_text);
     let text = match table {

@@ -124,6 +124,7 @@ async fn what_cannot_be_taken_is_refused_by_its_code() {
         ("invalid_user", json!({"userId": null})),
         ("invalid_user", json!({"userId": {"S": ""}})),
         ("invalid_user", json!({"userId": {"S": "k".repeat(256)}})),
+        ("invalid_user", json!({"pk": {"S": "USER#kai"}, "sk": {"S": "SESSION#2025#x"}})),
         ("invalid_field", json!({"title": {"M": {}}})),
         ("invalid_field", json!({"notes": {"SS": ["a"]}})),
         ("invalid_field", json!({"isFavorite": {"S": "perhaps"}})),
