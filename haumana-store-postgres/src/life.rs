@@ -80,8 +80,10 @@ const DATABASE: &str = "SELECT oid::text FROM pg_database WHERE datname = curren
 pub(crate) async fn begin(
     transaction: &Transaction<'_>,
     schema: &str,
-    Generation(wanted): Generation,
+    wanted: Generation,
 ) -> Result<Life, OpenError> {
+    // What begins a life whatever was asked for before is no number that was asked for.
+    let number = if wanted == Generation::ANEW { 0 } else { i64::from(wanted.0) };
     let read = format!(
         "SELECT place, asked, generation,
                 (SELECT coalesce(max(generation), 0)::bigint FROM {schema}.heads),
@@ -96,11 +98,11 @@ pub(crate) async fn begin(
     let now: String = transaction.query_one(place_now, &[]).await?.try_get(0)?;
     let begun = match place {
         Some(before) if before != now => Some(NewLife::Restored),
-        Some(_) if asked < i64::from(wanted) => Some(NewLife::Asked),
+        Some(_) if wanted == Generation::ANEW || asked < number => Some(NewLife::Asked),
         _ => None,
     };
     let highest = generation.max(row.try_get(3)?);
-    let highest = highest.max(i64::from(wanted));
+    let highest = highest.max(number);
     let next = match begun {
         Some(_) => highest + 1 + row.try_get::<_, i64>(4)?,
         None => highest,
@@ -111,6 +113,6 @@ pub(crate) async fn begin(
         "UPDATE {schema}.haumana SET place = $1, asked = $2, generation = $3
                  WHERE (place, asked, generation) IS DISTINCT FROM ($1, $2, $3)"
     );
-    transaction.execute(&write, &[&now, &asked.max(i64::from(wanted)), &next]).await?;
+    transaction.execute(&write, &[&now, &asked.max(number), &next]).await?;
     Ok(Life { generation, begun })
 }

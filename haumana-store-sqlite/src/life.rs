@@ -136,6 +136,13 @@ pub(crate) struct Known {
     pub(crate) asked: u32,
 }
 
+impl Known {
+    /// The number that is asked for, if it is one.
+    fn number(&self) -> u32 {
+        if self.asked == Generation::ANEW.0 { 0 } else { self.asked }
+    }
+}
+
 /// What the table `life` says.
 #[derive(Debug)]
 pub(crate) struct Identity {
@@ -232,7 +239,8 @@ impl Identity {
 
     /// Whether the operator asks for a higher generation than ever before.
     pub(crate) fn is_raised(&self, known: &Known) -> bool {
-        self.asked.max(known.seen.map_or(0, |seen| seen.asked)) < known.asked
+        let before = self.asked.max(known.seen.map_or(0, |seen| seen.asked));
+        known.asked == Generation::ANEW.0 || before < known.asked
     }
 
     /// Equal generations with different tags are two different lives, so neither continues the
@@ -248,7 +256,7 @@ impl Identity {
 
     /// Begins a new life. `None` if there is no generation left above those that were used.
     pub(crate) fn begin(mut self, known: &Known, later_edits: LaterEdits) -> Option<Self> {
-        let used = self.generation.max(known.highest).max(known.asked);
+        let used = self.generation.max(known.highest).max(known.number());
         self.generation = generation_above(used, self.random.leap)?;
         self.tag = self.random.tag;
         self.later_edits = later_edits;
@@ -259,9 +267,9 @@ impl Identity {
     /// Remembers which generation the operator asked for. Where there is no data yet, it is used
     /// as it is.
     pub(crate) fn ask(mut self, known: &Known) -> Self {
-        self.asked = self.asked.max(known.asked).max(known.seen.map_or(0, |seen| seen.asked));
+        self.asked = self.asked.max(known.number()).max(known.seen.map_or(0, |seen| seen.asked));
         if self.is_empty {
-            self.generation = self.generation.max(known.asked);
+            self.generation = self.generation.max(known.number());
         }
         self
     }

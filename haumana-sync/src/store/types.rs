@@ -56,6 +56,12 @@ pub struct CommitId(pub u128);
 )]
 pub struct Generation(pub u32);
 
+impl Generation {
+    /// Asks a store to begin a new life, whatever was asked for before. No data has this generation,
+    /// and it does not count as one that was asked for.
+    pub const ANEW: Self = Self(u32::MAX);
+}
+
 /// Whether the account accepts commits.
 ///
 /// It is in the head so that a commit which races with an erasure fails by the compare-and-swap,
