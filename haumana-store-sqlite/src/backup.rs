@@ -16,6 +16,7 @@ use crate::life::Identity;
 use crate::sidecar::Sidecar;
 use crate::{connection, files, schema, start};
 use haumana_sync::store::{Error, ErrorKind, Result};
+use haumana_sync::time::UnixMillis;
 use rusqlite::Connection;
 use std::fs;
 use std::io;
@@ -58,6 +59,20 @@ impl BackupSource {
             return Err(OpenError::new(path, OpenErrorKind::NotOurs));
         }
         Ok(Self { connection })
+    }
+
+    /// Returns when it was taken, if it is a backup that was not opened since.
+    ///
+    /// Opening such a file to serve it begins a new life, so that it is no backup any more.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenErrorKind`].
+    pub fn taken_at(&self) -> Result<Option<UnixMillis>, OpenError> {
+        let path = self.connection.path().map(Path::new).unwrap_or(Path::new(""));
+        let identity = Identity::read(&self.connection);
+        let identity = identity.map_err(|error| OpenError::from_sqlite(path, error))?;
+        Ok(identity.backup_at())
     }
 
     /// Writes a copy of everything to a new file, as

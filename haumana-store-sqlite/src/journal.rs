@@ -150,7 +150,8 @@ impl Journal {
         let io = |error| OpenError::from_io(path, error);
         let connection = match &self.db {
             None => Connection::open_in_memory().map_err(sqlite)?,
-            Some(_) if !make && !path.try_exists().map_err(io)? => return Ok(None),
+            // An empty file is what a copy leaves that failed: it says nothing of anybody.
+            Some(_) if !make && !has_bytes(path).map_err(io)? => return Ok(None),
             Some(db) => {
                 if files::make(path).map_err(io)? {
                     // Where this is not allowed, the owner of the database is not the only one
@@ -167,6 +168,13 @@ impl Journal {
             files::keep_private(path).map_err(io)?;
         }
         Ok(Some(connection))
+    }
+}
+
+fn has_bytes(path: &Path) -> std::io::Result<bool> {
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        found => found.map(|meta| 0 < meta.len()),
     }
 }
 
