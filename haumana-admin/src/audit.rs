@@ -119,6 +119,9 @@ pub(crate) fn key(place: &Place) -> Result<CallerKey, Problem> {
     let path = key_file(place);
     let flaw = |what: String| Problem::CallerKey(path.clone(), what);
     let text = std::fs::read_to_string(&path).map_err(|error| flaw(error.to_string()))?;
+    if is_exposed(&path) {
+        return Err(flaw("others can read it, too: chmod 600".to_owned()));
+    }
     CallerKey::new(text.trim()).ok_or_else(|| flaw("it holds no key".to_owned()))
 }
 
@@ -127,10 +130,20 @@ pub(crate) fn key_file(place: &Place) -> PathBuf {
 }
 
 /// The file that stands beside a database under its name and this.
+///
+/// If the database is a link, that is the file beside what the link leads to, as for the server.
 pub(crate) fn beside(db: &Path, suffix: &str) -> PathBuf {
-    let mut name = db.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
+    let with = |path: &Path| -> PathBuf {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        name.into()
+    };
+    let is_link = std::fs::symlink_metadata(db).is_ok_and(|meta| meta.is_symlink());
+    let named = with(db);
+    match std::fs::canonicalize(db) {
+        Ok(real) if is_link && !named.exists() => with(&real),
+        _ => named,
+    }
 }
 
 /// A link is refused: it could lead the lines to a file of somebody else's choice. A new file has
@@ -143,11 +156,40 @@ fn append(path: &Path, line: &str) -> io::Result<()> {
     options.append(true).create(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let is_new = !path.exists();
     let mut file = options.open(path)?;
+    if is_new {
+        give_to_owner(path);
+    }
     // One write, so that lines of a server stay apart.
     file.write_all(format!("{line}\n").as_bytes())?;
     file.sync_data()
 }
+
+#[cfg(unix)]
+fn is_exposed(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_exposed(_path: &Path) -> bool {
+    false
+}
+
+/// Gives a new log to whom the folder belongs: the server appends to it, and root may be first.
+#[cfg(unix)]
+fn give_to_owner(path: &Path) {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Ok(meta) = std::fs::metadata(folder.unwrap_or(Path::new("."))) {
+        // Where it is not allowed, this process is the owner's, or cannot help it.
+        let _ = chown(path, Some(meta.uid()), Some(meta.gid()));
+    }
+}
+
+#[cfg(not(unix))]
+fn give_to_owner(_path: &Path) {}
 
 /// Whose process this is, as the system says: anybody can set `USER`.
 ///

@@ -4,7 +4,7 @@
 //! the engine's own calls: no row is written past it, and devices are told like of any other edit.
 
 use crate::Outcome;
-use crate::args::Place;
+use crate::args::{Place, StoreKind};
 use crate::audit::{Audit, begin_for_all};
 use crate::place::{Opened, expect_account};
 use crate::problem::Problem;
@@ -222,7 +222,13 @@ async fn write_export(opened: &Opened, user: &UserId, to: &Path) -> Result<usize
 /// so it is written to the audit log as well.
 pub(crate) async fn new_generation(place: &Place, form: Form) -> Result<Outcome, Problem> {
     let Generation(before) = Opened::new(place).await?.generation;
-    let asked = before.checked_add(1).map(Generation).ok_or(Problem::NoGeneration)?;
+    let asked = match place.store {
+        // The next number that an operator gives to a server still begins a life.
+        StoreKind::Sqlite | StoreKind::Postgres => Generation::ANEW,
+        StoreKind::Dynamodb => {
+            before.checked_add(1).map(Generation).ok_or(Problem::NoGeneration)?
+        }
+    };
     let begun = begin_for_all(place, "new-generation")?;
     let opened = Opened::asking(place, asked).await;
     let Generation(now) = begun.end(opened)?.generation;

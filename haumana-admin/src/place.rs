@@ -223,7 +223,10 @@ pub(crate) fn file_options(path: &Path) -> SqliteOptions {
 /// The file is opened twice: once to look, which changes nothing, and once to use it.
 fn open_file(path: &Path, asked: Generation) -> Result<SqliteStore, Problem> {
     // A store makes its tables in an empty file. So the file is looked at first.
-    drop(source(path)?);
+    let found = source(path)?.taken_at().map_err(|error| Problem::of(&error))?;
+    if found.is_some() {
+        return Err(Problem::IsBackup(path.into()));
+    }
     let opened = SqliteStore::open_asking(&file_options(path), asked);
     opened.map_err(|error| Problem::of(&error))
 }

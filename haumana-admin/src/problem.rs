@@ -13,6 +13,12 @@ use std::path::{Path, PathBuf};
 pub(crate) enum Problem {
     #[error("there is no database {0}; name it with --db")]
     NoDatabase(PathBuf),
+    #[error(
+        "{0} is a backup. Opened to be worked on, it would be none any more, so nothing was done: \
+         copy it with haumana-server --db {0} backup COPY, restore the copy as another database, and \
+         name that with --db"
+    )]
+    IsBackup(PathBuf),
     #[error("PostgreSQL needs --url, or HAUMANA_URL, such as postgres://haumana@127.0.0.1/haumana")]
     NoUrl,
     #[error("DynamoDB needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; an emulator takes any")]

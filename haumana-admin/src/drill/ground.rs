@@ -20,6 +20,7 @@ use haumana_store_postgres::{OpenError, PostgresOptions, PostgresStore};
 use haumana_store_sqlite::{BackupSource, LaterEdits, SqliteStore};
 use haumana_sync::engine::Random as _;
 use haumana_sync::store::Generation;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,13 +30,38 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What the names of the drill's schemas begin with.
 const SCHEMA: &str = "haumana_drill_";
 
+/// The file in a drill's folder that is locked as long as the drill is at work.
+const LOCK: &str = "at-work";
+
+/// Removes the folders of drills that were killed: copies of everybody's records.
+fn remove_killed(folder: &Path, begins: &str) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if !entry.file_name().to_string_lossy().starts_with(begins) {
+            continue;
+        }
+        // One without the file was killed at once, or begins at this moment with nothing in it.
+        match File::open(entry.path().join(LOCK)) {
+            Ok(lock) if lock.try_lock().is_ok() => std::fs::remove_dir_all(entry.path())?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// A copy, and where its backup goes.
 ///
 /// The temporary folder is removed when it is dropped, even after a panic; schemas are removed by
 /// [`Ground::remove`] alone.
 pub(super) enum Ground {
     /// Files in a folder beside the database.
-    Files { folder: TempDir, live: PathBuf, backup: PathBuf },
+    Files {
+        folder: TempDir,
+        live: PathBuf,
+        backup: PathBuf,
+        /// Says to another drill that this one is at work.
+        _lock: File,
+    },
     /// Schemas beside that of the tables, in the same database.
     Schemas { live: PostgresOptions, backup: PostgresOptions },
 }
@@ -55,14 +81,21 @@ impl Ground {
         let source = source(db)?;
         // Beside the database: it is as large, and as private.
         let folder = db.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = tempfile::tempdir_in(folder.unwrap_or(Path::new(".")));
-        let folder = folder.map_err(|error| Problem::Drill(chain(&error)))?;
+        let folder = folder.unwrap_or(Path::new("."));
+        let failed = |error: std::io::Error| {
+            Problem::Drill(format!("a copy beside {}: {}", db.display(), chain(&error)))
+        };
+        let begins = format!("{}.drill-", db.file_name().unwrap_or_default().to_string_lossy());
+        remove_killed(folder, &begins).map_err(failed)?;
+        let folder = tempfile::Builder::new().prefix(&begins).tempdir_in(folder).map_err(failed)?;
+        let lock = File::create(folder.path().join(LOCK)).map_err(failed)?;
+        lock.lock().map_err(failed)?;
         let (live, backup) = (folder.path().join("live.db"), folder.path().join("backup.db"));
         source.write_to(&live).map_err(|error| Problem::of(&error))?;
         let bytes = std::fs::metadata(&live).map_or(0, |meta| meta.len());
         let bytes = counted(usize::try_from(bytes).unwrap_or(usize::MAX), "byte");
         let detail = format!("{bytes}; the real database is not touched from here on");
-        Ok((Self::Files { folder, live, backup }, detail))
+        Ok((Self::Files { folder, live, backup, _lock: lock }, detail))
     }
 
     /// Both schemas have a random number in their names, so a drill that was killed is not in the

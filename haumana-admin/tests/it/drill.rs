@@ -40,6 +40,28 @@ async fn the_drill_goes_through_every_step_and_leaves_the_data_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_copy_of_a_drill_that_was_killed_is_removed_by_the_next_one() {
+    let world = World::new().await;
+    for (folder, is_at_work) in
+        [("haumana.db.drill-killed", false), ("haumana.db.drill-works", true)]
+    {
+        std::fs::create_dir(world.file(folder)).unwrap();
+        std::fs::write(world.file(folder).join("live.db"), "of everybody").unwrap();
+        let lock = std::fs::File::create(world.file(folder).join("at-work")).unwrap();
+        if is_at_work {
+            lock.lock().unwrap();
+            // It is locked until the end of this process.
+            std::mem::forget(lock);
+        }
+    }
+
+    world.run(&["drill"]).well();
+
+    assert!(!world.file("haumana.db.drill-killed").exists());
+    assert!(world.file("haumana.db.drill-works/live.db").exists(), "another drill's is left alone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_fault_of_the_data_does_not_stop_the_drill_and_is_told() {
     let world = World::new().await;
     let mut account = world.stored("kai").await;

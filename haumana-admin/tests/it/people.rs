@@ -127,3 +127,45 @@ async fn a_new_generation_is_above_all_before() {
     assert_eq!([one, one].concat(), told, "it concerns every account");
     assert!(audit.iter().all(|line| line.get("caller").is_none()), "and names nobody");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_a_server_is_given_counts_after_new_generation_as_before() {
+    let world = World::new().await;
+    let before = world.run(&["new-generation", "--json"]).json()[0]["generation"].clone();
+
+    let asked = world.store_asking(1).life().generation.0;
+
+    assert!(before.as_u64().unwrap() < u64::from(asked), "{before} {asked}");
+    assert_eq!(asked, world.store_asking(1).life().generation.0, "once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_not_opened_and_stays_one() {
+    let world = World::new().await;
+    world.store().backup_to(&world.file("backup.db")).await.unwrap();
+    let before = std::fs::read(world.file("backup.db")).unwrap();
+
+    for command in [&["verify", "--all"][..], &["show", "kai"], &["new-generation"]] {
+        let arguments = [command, &["--db", "backup.db"]].concat();
+        let ran = world.run(&arguments);
+        assert_eq!(1, ran.code(), "{}", ran.text());
+        assert!(ran.complaint().contains("backup.db is a backup"), "{}", ran.complaint());
+    }
+
+    assert_eq!(before, std::fs::read(world.file("backup.db")).unwrap());
+    assert!(!world.file("backup.db.seen").exists());
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_others_can_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::new().await;
+    let key = world.file("haumana.db.caller-key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+
+    let ran = world.run(&["erase", "kai", "--confirm", "kai"]);
+
+    assert_eq!(1, ran.code(), "{}", ran.text());
+    assert!(ran.complaint().contains("chmod 600"), "{}", ran.complaint());
+}

@@ -8,9 +8,11 @@ use haumana_sync::engine::{EditTimes, Engine, EngineConfig, Push, PushOp};
 use haumana_sync::id::{Key, RecordId, UserId};
 use haumana_sync::record::Value;
 use haumana_sync::repertoire;
+use haumana_sync::store::Generation;
 use haumana_sync::succession;
 use haumana_sync::time::UnixMillis;
 use serde_json::Value as Json;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -67,8 +69,18 @@ impl World {
         let store = world.store();
         succession::succeed(&*store, &planted_schema(), None).await.unwrap();
         plant_account(store, &user("kai"), made).await;
-        std::fs::write(world.file("haumana.db.caller-key"), "5eed".repeat(16)).unwrap();
+        world.make_key("haumana.db.caller-key");
         world
+    }
+
+    /// A key of the hashes in logs, that only its owner can read.
+    pub(crate) fn make_key(&self, name: &str) {
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(self.file(name)).unwrap();
+        file.write_all("5eed".repeat(16).as_bytes()).unwrap();
     }
 
     /// A database with pieces and sessions, as a server without a schema file leaves it.
@@ -97,13 +109,18 @@ impl World {
     }
 
     pub(crate) fn store(&self) -> Arc<SqliteStore> {
+        self.store_asking(0)
+    }
+
+    /// As a server opens it that is given this generation.
+    pub(crate) fn store_asking(&self, generation: u32) -> Arc<SqliteStore> {
         let options = SqliteOptions {
             path: self.file("haumana.db"),
             readers: 1,
             busy_timeout: Duration::from_secs(30),
             max_bytes: None,
         };
-        Arc::new(SqliteStore::open(&options).unwrap())
+        Arc::new(SqliteStore::open_asking(&options, Generation(generation)).unwrap())
     }
 
     pub(crate) async fn stored(&self, name: &str) -> StoredAccount {
