@@ -8,10 +8,11 @@
 //! other arguments is checked later and is a `Problem`.
 
 use clap::builder::BoolishValueParser;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Arg, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use haumana_api::Origin;
 use haumana_auth::IssuerConfig;
+use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -239,6 +240,22 @@ fn origin(text: &str) -> Result<Origin, &'static str> {
     Origin::parse(text).ok_or("an origin is scheme, host and port only, such as https://a.example")
 }
 
+/// What `haumana` and `haumana-admin` read beside what this program reads.
+const OTHERS: [&str; 4] = ["HAUMANA_SERVER", "HAUMANA_TOKEN", "HAUMANA_DEVICE", "HAUMANA_AUDIT"];
+
+/// Which of these environment variables look like settings of this program and are none.
+///
+/// Other programs of this project have some of their own.
+pub(crate) fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<String> {
+    let command = Args::command();
+    let of_commands = command.get_subcommands().flat_map(clap::Command::get_arguments);
+    let known = command.get_arguments().chain(of_commands).filter_map(Arg::get_env);
+    let known: Vec<&OsStr> = known.chain(OTHERS.map(OsStr::new)).collect();
+    let names = names.filter(|name| !known.contains(&name.as_os_str()));
+    let names = names.filter_map(|name| name.into_string().ok());
+    names.filter(|name| name.starts_with("HAUMANA_")).collect()
+}
+
 /// Reads what to log. A word that is no level would be the name of a module that there is not, and then
 /// nothing at all would be logged.
 fn log_filter(text: &str) -> Result<Targets, String> {
@@ -253,7 +270,14 @@ fn log_filter(text: &str) -> Result<Targets, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+
+    #[test]
+    fn a_misspelt_variable_is_found() {
+        let names = ["HAUMANA_GOOGLE_CLIENTID", "HAUMANA_ISSUER", "HAUMANA_DB", "HOME"];
+        let unknown = unknown_variables(names.into_iter().map(OsString::from));
+
+        assert_eq!(["HAUMANA_GOOGLE_CLIENTID", "HAUMANA_ISSUER"], unknown[..]);
+    }
 
     #[test]
     fn the_command_line_makes_sense() {

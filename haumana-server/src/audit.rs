@@ -18,13 +18,52 @@ use crate::problem::Problem;
 use aws_lc_rs::rand;
 use haumana_auth::CallerKey;
 use std::fs::{File, OpenOptions};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Read as _, Seek as _, Write};
 use std::path::{Path, PathBuf};
 
 /// The key is this many random bytes, in hex.
 ///
 /// 256 bits, the size of the hash that the key is for (HMAC-SHA-256).
 const KEY_BYTES: usize = 32;
+
+/// The file of the audit log.
+///
+/// What cannot be written is said on the standard error: nobody else hears of it. A line that was
+/// cut, as on a full disk, is ended before the next one.
+#[derive(Debug)]
+pub(crate) struct AuditFile {
+    file: File,
+    is_cut: bool,
+}
+
+impl Write for AuditFile {
+    /// Takes a whole line or nothing of it.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let start: &[u8] = if self.is_cut { b"\n" } else { b"" };
+        // One write, so that lines of several processes stay apart.
+        match self.file.write_all(&[start, line].concat()) {
+            Ok(()) => {
+                self.is_cut = false;
+                Ok(line.len())
+            }
+            Err(error) => {
+                self.is_cut = true;
+                // Not by `tracing`, whose layer this is called from.
+                let lost = String::from_utf8_lossy(line);
+                let _ = writeln!(
+                    io::stderr(),
+                    "ERROR the audit log cannot be written ({error}); the line is: {}",
+                    lost.trim_end()
+                );
+                Err(error)
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
 
 /// Opens the audit log to append to it, and makes it if it is missing. `None`: there is no such
 /// directory, so the database cannot be there either, and opening that says so.
@@ -33,14 +72,26 @@ const KEY_BYTES: usize = 32;
 ///
 /// [`Problem::Audit`] if the file is there and is a link, or cannot be opened. A server that could
 /// not write who erased an account must not start.
-pub(crate) fn open(args: &Args) -> Result<Option<File>, Problem> {
+pub(crate) fn open(args: &Args) -> Result<Option<AuditFile>, Problem> {
     let path = beside(&args.db);
     let opened = private::make(&path).and_then(|()| OpenOptions::new().append(true).open(&path));
     match opened {
-        Ok(file) => Ok(Some(file)),
+        Ok(file) => Ok(Some(AuditFile { is_cut: ends_in_a_cut(&path), file })),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Problem::Audit(path, error)),
     }
+}
+
+/// Whether the last line has no end, as after a full disk.
+fn ends_in_a_cut(path: &Path) -> bool {
+    let last = || -> io::Result<u8> {
+        let (mut file, mut last) = (File::open(path)?, [0]);
+        file.seek(io::SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+        Ok(last[0])
+    };
+    // An empty file has no last byte, and ends in no cut.
+    last().is_ok_and(|byte| byte != b'\n')
 }
 
 /// Removes the file that a start has made which failed, unless something is in it.
@@ -95,4 +146,36 @@ fn new_key() -> Result<String, Problem> {
     rand::fill(&mut bytes).map_err(|_| Problem::NoKey)?;
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(hex + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_after_one_that_was_cut_stands_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit");
+        std::fs::write(&path, "{\"call\": \"exp").unwrap();
+        let file = OpenOptions::new().append(true).open(&path).unwrap();
+        let mut audit = AuditFile { is_cut: ends_in_a_cut(&path), file };
+
+        audit.write_all(b"{\"call\": \"erase\"}\n").unwrap();
+        audit.write_all(b"{\"call\": \"export\"}\n").unwrap();
+
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(["{\"call\": \"erase\"}", "{\"call\": \"export\"}"], lines[1..]);
+        assert!(!ends_in_a_cut(&path));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_line_that_finds_no_room_is_an_error_and_no_half_line_for_the_next() {
+        let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut audit = AuditFile { is_cut: false, file };
+
+        assert!(audit.write_all(b"{}\n").is_err());
+        assert!(audit.is_cut);
+    }
 }

@@ -78,6 +78,11 @@ pub(crate) fn routes(dev: Dev) -> Router {
 /// The headers are looked at before the body is read.
 async fn issue_token(State(dev): State<Arc<Dev>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
+    if !dev.is_public && is_passed_on(&head.headers) {
+        let message = "a proxy passed this on: a server that others reach needs --google-client-id \
+                       or --issuers";
+        return failed(StatusCode::FORBIDDEN, "forbidden", message);
+    }
     if !dev.may_ask(&head.headers) {
         return failed(StatusCode::FORBIDDEN, "forbidden", "only programs on this machine may ask");
     }
@@ -111,6 +116,11 @@ async fn issue_token(State(dev): State<Arc<Dev>>, request: Request) -> Response 
 
 async fn public_keys(State(dev): State<Arc<Dev>>) -> Response {
     json(StatusCode::OK, &dev.issuer.jwks())
+}
+
+/// Whether a proxy says that the request comes from elsewhere. It reaches the server over loopback.
+fn is_passed_on(headers: &HeaderMap) -> bool {
+    ["forwarded", "x-forwarded-for", "x-real-ip"].iter().any(|name| headers.contains_key(*name))
 }
 
 impl Dev {
@@ -163,6 +173,18 @@ mod tests {
             headers.insert(ORIGIN, origin.parse().unwrap());
         }
         assert_eq!(expected, dev.may_ask(&headers), "{host} {origin:?}");
+    }
+
+    #[test]
+    fn what_a_proxy_passes_on_comes_from_elsewhere() {
+        for name in ["x-forwarded-for", "forwarded", "x-real-ip"] {
+            let passed_on = HeaderMap::from_iter([(
+                axum::http::HeaderName::from_static(name),
+                "203.0.113.9".parse().unwrap(),
+            )]);
+            assert!(is_passed_on(&passed_on), "{name}");
+        }
+        assert!(!is_passed_on(&HeaderMap::new()));
     }
 
     #[test]

@@ -10,8 +10,21 @@ use std::path::{Path, PathBuf};
 /// The file that stands beside a database under its name and this.
 ///
 /// `haumana.db` and `.audit` make `haumana.db.audit`. Bytes that are no UTF-8 are kept.
+///
+/// If the database is a link, that is the file beside what the link leads to, as it is for SQLite's
+/// own files: two paths to one database have one audit log and one directory. A file that an earlier
+/// version made beside the link is still used.
 pub(crate) fn beside(db: &Path, suffix: &str) -> PathBuf {
-    let mut name = db.as_os_str().to_owned();
+    let named = with(db, suffix);
+    let is_link = fs::symlink_metadata(db).is_ok_and(|meta| meta.is_symlink());
+    match fs::canonicalize(db) {
+        Ok(real) if is_link && !named.exists() => with(&real, suffix),
+        _ => named,
+    }
+}
+
+fn with(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
@@ -54,4 +67,26 @@ fn keep(path: &Path) -> io::Result<()> {
     #[cfg(not(unix))]
     fs::metadata(path)?;
     Ok(())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn what_is_beside_a_link_is_beside_the_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        let (db, link) = (folder.join("real/h.db"), folder.join("link.db"));
+        fs::create_dir(folder.join("real")).unwrap();
+        symlink(&db, &link).unwrap();
+        assert_eq!(folder.join("link.db.audit"), beside(&link, ".audit"), "nothing is there yet");
+        fs::write(&db, "").unwrap();
+
+        assert_eq!(folder.join("real/h.db.audit"), beside(&link, ".audit"));
+        assert_eq!(folder.join("real/h.db.audit"), beside(&db, ".audit"));
+        fs::write(folder.join("link.db.audit"), "").unwrap();
+        assert_eq!(folder.join("link.db.audit"), beside(&link, ".audit"), "of an earlier version");
+    }
 }

@@ -67,6 +67,9 @@ pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
         None => None,
     };
     let schema = schema::read(&args)?;
+    for name in crate::args::unknown_variables(std::env::vars_os().map(|(name, _)| name)) {
+        tracing::warn!(name, "this program reads no such environment variable: is it misspelt?");
+    }
     let presumed = schema::presumed(&args)?;
     let opened = store::open(&args, &schema).await?;
     let succession = schema::succeed(&args, &*opened.operate, &schema, presumed.as_ref()).await?;
