@@ -98,13 +98,13 @@ pub struct ApiConfig {
     pub cors_origins: Vec<Origin>,
     /// The longest time in which a request's body may arrive.
     ///
-    /// A slower one is 503 `unavailable`. It keeps somebody who sends a byte now and then from
-    /// holding a place.
+    /// A body that takes longer is answered with 503 `unavailable`. So a client that sends a byte
+    /// now and then cannot hold a place for long.
     pub body_timeout: Duration,
-    /// How much is done at the same time. `None` if the host limits that, as Lambda does, which gives a
-    /// function one request at a time.
+    /// How much is done at the same time. `None` if the host limits that itself. Lambda does: it
+    /// gives a function one request at a time.
     pub load: Option<Load>,
-    /// The key of the hashes that the log has in place of user ids. `None`: the log has no users.
+    /// The key of the hashes that the log has in place of user ids. `None`: the log names no users.
     ///
     /// Give all servers of one service the same key, so that a user has one name in all of their
     /// logs.
@@ -114,8 +114,9 @@ pub struct ApiConfig {
 }
 
 impl ApiConfig {
-    /// The settings of a server without limits from outside: those of [`crate::limits`], exports that
-    /// are sent while they are read, and no web page of another origin. Set fields as you need.
+    /// The settings of a server whose host sets no limits: the limits are those of
+    /// [`crate::limits`], exports are streamed, and no web page of another origin may call. Change
+    /// the fields as you need.
     ///
     /// The load limits are those of this machine: [`Load::of_this_machine`].
     ///
@@ -137,15 +138,15 @@ impl ApiConfig {
     }
 }
 
-/// How hard replies are compressed, for those who ask for it.
+/// How hard replies are compressed, for clients that accept gzip.
 ///
 /// A reply is compressed if its client asks for gzip and it has more than
 /// [`COMPRESS_FROM_BYTES`](crate::limits::COMPRESS_FROM_BYTES).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
-    /// In little time: lyrics shrink to a third at any level, and somebody is waiting.
+    /// Little time. Lyrics shrink to a third at any level, and somebody is waiting.
     Fast,
-    /// To fewer bytes, in about eight times the time: for hosts that pay for what they send.
+    /// Fewer bytes, in about eight times the time. For hosts that pay for what they send.
     Small,
 }
 
@@ -164,18 +165,18 @@ impl From<Compression> for flate2::Compression {
 pub enum Exports {
     /// It is sent while it is read, however large it is.
     ///
-    /// A reply that breaks off is no whole JSON document, so a client notices.
+    /// A reply that breaks off is not a complete JSON document, so a client notices.
     Streamed,
-    /// The host collects replies. An export that exceeds [`ApiConfig::reply_limit_bytes`] is refused, and
-    /// the client has to ask for pages.
+    /// The host collects replies. An export that exceeds [`ApiConfig::reply_limit_bytes`] is
+    /// refused, and the client has to ask for pages.
     ///
     /// API Gateway is such a host.
     Bounded,
 }
 
 impl Api {
-    /// Makes an API of every call, without a user directory or a live feed, whose document speaks of
-    /// ID tokens.
+    /// Makes an API that serves every call, without a user directory or a live feed. Its OpenAPI
+    /// document describes sign-in with ID tokens.
     pub fn new(
         engine: Arc<Engine>,
         auth: Auth,
@@ -227,8 +228,8 @@ impl Api {
         Self { gate: self.config.load.clone().map(Gate::new), ..self }
     }
 
-    /// The calls that this host can serve: nobody signs in where nothing verifies tokens, and nobody
-    /// follows where nothing tells of commits.
+    /// The calls that this host can serve. Without a verifier for sign-in there is no
+    /// `POST /auth/sync`; without a live feed there is no `GET /live`.
     pub(crate) fn served(&self) -> Served {
         let can_sign_in = self.accounts.as_ref().is_some_and(|accounts| accounts.sign_in.is_some());
         let served = self.served.clone();
@@ -270,11 +271,11 @@ impl Api {
         answer(ticket, size, &received, work(self, user, body)).await
     }
 
-    /// Finds out who is asking for something that takes no body, and does the work; what was sent as
-    /// a body is not read.
+    /// Finds out who is asking for something that takes no body, and does the work. A body that was
+    /// sent is not read.
     ///
-    /// The purpose is not always reading: `DELETE /users/{me}` has no body, and takes its turn
-    /// among the writes of its account.
+    /// Such a request does not always only read: `DELETE /users/{me}` has no body, and takes its
+    /// turn among the writes of its account.
     pub(crate) async fn read<T, W>(
         self: Arc<Self>,
         request: Request,
@@ -292,7 +293,7 @@ impl Api {
         answer(ticket, 0, &received, work(self, user, head.uri)).await
     }
 
-    /// As [`Api::read`], where it is known who is asking, and what is found out is no reply yet.
+    /// Like [`Api::read`], for a known user. The result of `work` need not be a reply.
     ///
     /// `GET /live` uses it: the first look at the account is a request like any other, and takes a
     /// place only until the look is done. The waiting that follows takes none.
@@ -312,7 +313,7 @@ impl Api {
         in_turn(ticket, 0, &received, work(self, user, head.uri.clone())).await
     }
 
-    /// What is measured of a request, with a note for the log who is asking.
+    /// The measurements of a request. It also notes the user for the log.
     ///
     /// The middleware around all calls has put it into the extensions of the request. A request
     /// without it, which only tests make, is measured all the same, and nobody reads the result.
@@ -322,7 +323,7 @@ impl Api {
         received
     }
 
-    /// Notes for the log who is asking.
+    /// Notes the user for the log.
     ///
     /// Without [`ApiConfig::caller_key`] the log has no user at all. A hash without a key would not
     /// do: anybody who knows the id of a user could compute it, and find the user in the log.
@@ -332,7 +333,7 @@ impl Api {
         }
     }
 
-    /// A place among the requests of an account, where the host bounds them.
+    /// A place among the requests of an account, if the host bounds them.
     ///
     /// It is `Ok(None)` on a host that bounds load elsewhere, and 429 `too_many_requests` if the
     /// account has as many requests in progress as it may have.
@@ -361,7 +362,7 @@ pub(crate) async fn in_turn<T: Send + 'static>(
     }
 }
 
-/// As [`in_turn`], and lets the reply count until it is sent.
+/// Like [`in_turn`], and the reply counts against its account until it is sent.
 ///
 /// The size of a reply is known only once it is made, so a reply cannot be refused beforehand.
 /// Instead it is counted while its account still has its turn. The next request of the account then
@@ -373,7 +374,7 @@ async fn answer<T: IntoResponse + Send + 'static>(
     work: impl Future<Output = Result<T, Failure>> + Send + 'static,
 ) -> Result<Response, Failure> {
     let unsent = ticket.as_ref().map(Ticket::unsent);
-    // Within its turn, so that the next one of the account sees it.
+    // Counted while the account still has its turn, so that its next request sees it.
     let work = async move { Ok(unsent::count(work.await?.into_response(), unsent)) };
     in_turn(ticket, body_bytes, received, work).await
 }

@@ -1,8 +1,8 @@
-//! Who says who is asking.
+//! How the user of a request is found.
 //!
-//! Every call that concerns an account asks here first, with nothing but the head of the request.
-//! The answer is a [`UserId`], which is the only key that the engine and the store accept for an
-//! account.
+//! Every call that concerns an account looks here first, and uses nothing but the head of the
+//! request. The result is a [`UserId`], which is the only key that the engine and the store accept
+//! for an account.
 //!
 //! Two kinds of host exist. One hands the token itself to this crate ([`Auth::Bearer`]). The other
 //! has found out before who is asking, in a middleware or in a gateway, and says so in the
@@ -63,13 +63,13 @@ use std::sync::Arc;
 pub enum Auth {
     /// By an ID token in `Authorization: Bearer <token>`, which the verifier checks.
     ///
-    /// A token that is not good is 401; keys that cannot be had are 503, because then nobody can
-    /// tell.
+    /// A token that is not good is 401. If the keys cannot be fetched, the answer is 503, because
+    /// nobody can tell whether the token is good.
     Bearer(Arc<dyn Verifier>),
-    /// By the host, which puts a [`UserId`] into the extensions of each request before it gets here.
-    /// Behind API Gateway that is what [`authorizer::user`](haumana_auth::authorizer::user) returns.
-    /// A request without one is refused. A host that verifies tokens itself puts what came of it
-    /// there, too: [`Asked`].
+    /// By the host, which puts a [`UserId`] into the extensions of each request before it gets
+    /// here. Behind API Gateway that is what [`authorizer::user`](haumana_auth::authorizer::user)
+    /// returns. A request without a user is refused. A host that verifies tokens itself also puts
+    /// the outcome there: [`Asked`].
     Trusted,
 }
 
@@ -77,20 +77,20 @@ pub enum Auth {
 pub(crate) struct Caller {
     /// Whose account the request is about.
     pub(crate) user: UserId,
-    /// Until when that is vouched for, with leeway; `None`: the host has not said.
+    /// The time until which the user is vouched for, with leeway. `None`: the host has not said.
     ///
     /// Only `GET /live` uses it: a stream must not outlive the token that it was opened with.
     pub(crate) until: Option<UnixMillis>,
 }
 
 impl Auth {
-    /// Returns whose request this is. Looks at the head of the request only, so that nobody's body
-    /// is read before it is known who sends it.
+    /// Returns whose request this is. It looks at the head of the request only, so no body is read
+    /// before its sender is known.
     pub(crate) async fn user(&self, head: &Parts) -> Result<UserId, Failure> {
         Ok(self.caller(head).await?.user)
     }
 
-    /// As [`Auth::user`], with until when.
+    /// Like [`Auth::user`], with the time until which the user is vouched for.
     ///
     /// # Errors
     ///

@@ -8,15 +8,15 @@
 //! - *A declared length* above the limit is 413 at once. A length that is declared and not sent
 //!   reserves at most 64 kB.
 //! - *Bytes on the wire* are counted as they come. One byte over the limit is 413.
-//! - *Bytes after decompression* are counted by the writer behind the decoder. A gzip bomb ends
-//!   there, a buffer past the limit at most.
+//! - *Bytes after decompression* are counted by the writer behind the decoder. It stops a gzip
+//!   bomb, at most one buffer past the limit.
 //! - *Time*: the whole body has to arrive within `Bounds::timeout`, else 503. That includes waiting
 //!   for room in the budget of all bodies.
-//! - *Turns*: decompressing yields to other requests after about a millisecond of work, so a bomb
-//!   that makes nothing out of much work holds up nobody.
+//! - *Turns*: decompressing yields to other requests after about a millisecond of work. So a body
+//!   that costs much work and yields few bytes does not hold up others.
 //!
-//! What comes out is bytes in memory. Whether they are JSON, and of the right form, the wire module
-//! of the call decides, in one pass and with limits of its own.
+//! The result is bytes in memory. The wire module of the call decides whether they are JSON of the
+//! right form, in one pass and with limits of its own.
 
 use crate::error::Failure;
 use crate::load::Ticket;
@@ -31,7 +31,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// What is measured of a request on its way; lives in the request's extensions.
+/// What is measured of a request. It lives in the extensions of the request.
 ///
 /// Clones share one set of numbers. The middleware keeps one clone; the handlers find the other in
 /// the extensions of the request. The middleware writes the line of the log when the reply is
@@ -65,60 +65,59 @@ impl Received {
         self.0.n_bytes.load(Ordering::Relaxed)
     }
 
-    /// Notes what logs call the user who asks.
+    /// Notes the name that logs have for the user.
     pub(crate) fn asked_by(&self, caller: String) {
         // A request has one user.
         self.0.caller.set(caller).ok();
     }
 
-    /// What logs call the user who asks, if that is known.
+    /// The name that logs have for the user, if the user is known.
     pub(crate) fn caller(&self) -> Option<&str> {
         self.0.caller.get().map(String::as_str)
     }
 
-    /// Notes what the log calls the request.
+    /// Notes the name that the log has for the request.
     pub(crate) fn named(&self, id: HeaderValue) {
         self.0.id.set(id).ok();
     }
 
-    /// What the log calls the request.
+    /// The name that the log has for the request.
     pub(crate) fn id(&self) -> &str {
         self.0.id.get().and_then(|id| id.to_str().ok()).unwrap_or_default()
     }
 
-    /// Notes that this request belongs into the audit log, under this name.
+    /// Notes that this request belongs in the audit log, under this name.
     ///
-    /// The first name counts. A handler notes it before it looks at anything, so that a refused
-    /// attempt is in the audit log too.
+    /// If it is called again, the first name stays. A handler calls it before it looks at anything,
+    /// so that a refused attempt is in the audit log too.
     pub(crate) fn audit(&self, call: &'static str) {
         self.0.audited.set(call).ok();
     }
 
-    /// The name under which this request belongs into the audit log.
+    /// The name of this request in the audit log, if it belongs there.
     pub(crate) fn audited(&self) -> Option<&'static str> {
         self.0.audited.get().copied()
     }
 
     /// Notes how long the request has waited for its turn.
     ///
-    /// It is called once the turn has come. The line of a request that was refused while it waited
-    /// has no such time.
+    /// It is called once the waits are over, also if the request is refused then.
     pub(crate) fn queued(&self, time: Duration) {
         let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.0.queued_us.fetch_add(us, Ordering::Relaxed);
     }
 
-    /// How long the request has waited for its turn, if it has for a millisecond.
+    /// How long the request has waited for its turn, if that is a millisecond or more.
     ///
-    /// Less than a millisecond is no waiting: nearly every request would have such a number in its
-    /// line.
+    /// Less does not count as waiting. Otherwise nearly every line of the log would have such a
+    /// number.
     pub(crate) fn waited(&self) -> Option<Duration> {
         let waited = Duration::from_micros(self.0.queued_us.load(Ordering::Relaxed));
         Some(waited).filter(|waited| Duration::from_millis(1) <= *waited)
     }
 }
 
-/// What a body may be.
+/// The limits of a body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
     /// The most bytes, on the wire and decompressed.
@@ -136,7 +135,8 @@ pub(crate) struct Bounds {
 ///
 /// - [`Failure::NotJson`], [`Failure::UnknownEncoding`]: 415.
 /// - [`Failure::TooLarge`]: 413, on the wire or decompressed.
-/// - [`Failure::BrokenBody`]: 400; the connection broke, or it is no gzip although it says so.
+/// - [`Failure::BrokenBody`]: 400; the connection broke, or the body is not the gzip that its
+///   header declares.
 /// - [`Failure::SlowBody`]: 503; the time is over.
 /// - [`Failure::Busy`] and [`Failure::Overloaded`]: 429 and 503; there is no room for the bytes.
 ///
@@ -162,7 +162,7 @@ pub(crate) async fn read(
     let sink = if is_gzip {
         Sink::Gzip(Box::new(MultiGzDecoder::new(bounded)))
     } else {
-        // No more than arrives: what a client declares costs it nothing.
+        // LIMIT: a declared length that is never sent reserves at most `RESERVED_BYTES`.
         let bytes = Vec::with_capacity(declared.min(RESERVED_BYTES));
         Sink::Plain(Bounded { bytes, ..bounded })
     };
@@ -173,15 +173,16 @@ pub(crate) async fn read(
 /// The most that is reserved for a body before it comes.
 const RESERVED_BYTES: usize = 64 * 1024;
 
-/// How long a body is unpacked before others are served.
+/// How long a body is decompressed before other requests are served.
 const SLICE: Duration = Duration::from_millis(1);
 
-/// How much of a body is unpacked at a time; gzip makes at most a thousand times as much of it.
+/// How much of a body is decompressed at a time. Gzip makes at most about a thousand times as much
+/// of it.
 const PART_BYTES: usize = 4 * 1024;
 
 /// It takes frames as they come, and hands each to the sink in small parts. After each part it
-/// reserves what the decompressed body has grown by. So what has come is counted before more of it
-/// is taken.
+/// reserves room for the growth of the decompressed body. So all that has come is counted before
+/// more is taken.
 ///
 /// Trailers are ignored.
 async fn collect(
@@ -205,8 +206,8 @@ async fn collect(
             if let Some(ticket) = &mut ticket {
                 ticket.hold_body(after).await?;
             }
-            // Others are served between two parts: of a gzip bomb, and of one that costs time and gives
-            // nothing, such as thousands of empty members.
+            // Others are served between two parts. That matters for a gzip bomb, and for a body
+            // that costs time and yields nothing, such as thousands of empty members.
             if 8 * PART_BYTES < after - before || SLICE < since.elapsed() {
                 tokio::task::yield_now().await;
                 since = Instant::now();
@@ -251,7 +252,7 @@ impl Sink {
         }
     }
 
-    /// What an error of this sink means: a bomb, or rubbish.
+    /// Whether an error of this sink means a bomb or invalid input.
     fn failure(&self) -> Failure {
         if self.bounded().is_over { Failure::TooLarge } else { Failure::BrokenBody }
     }
@@ -266,9 +267,9 @@ impl Sink {
 
 /// Bytes up to a limit. A gzip bomb ends here, one buffer of the decoder past the limit at most.
 ///
-/// A part that does not fit is not written at all. `is_over` remembers that, because the decoder
-/// turns this error and that of bad input into the same kind of I/O error, and the client must be
-/// told which of the two it was.
+/// A part that does not fit is not written at all. The decoder turns this error and that of bad
+/// input into the same kind of I/O error. `is_over` tells them apart, because the client must learn
+/// which of the two it was.
 struct Bounded {
     bytes: Vec<u8>,
     limit: usize,

@@ -1,11 +1,11 @@
-//! Compressing replies for those who ask for it.
+//! Compressing replies for clients that ask for it.
 //!
 //! Compression is decided for each reply, after its handler has run:
 //!
-//! - The client must take gzip at least as gladly as plain bytes, by `Accept-Encoding`.
+//! - By its `Accept-Encoding`, the client must not prefer plain bytes to gzip.
 //! - A reply of known size must have more than 1 kB. Less would grow, or gain nothing.
-//! - A stream is compressed only if it is one of ours. A stream of events never is: a poke would
-//!   wait in the encoder.
+//! - A stream is compressed only if this crate made it as an export. A stream of events never is: a
+//!   poke would wait in the encoder.
 //! - A reply that has a content coding already is left as it is.
 //!
 //! `Vary: accept-encoding` is added to each reply that could have been compressed, whether or not
@@ -29,13 +29,13 @@ use std::io::Write;
 ///
 /// Without the header nothing is compressed: on loopback it only costs time.
 ///
-/// It is asked before the request runs, because the headers go to the handler.
+/// It is called before the request runs, because the handler consumes the headers.
 pub(crate) fn is_wanted(headers: &HeaderMap) -> bool {
     accepts_coding(headers, "gzip")
 }
 
-/// Whether the sender of a request takes a reply in this content coding, such as `br`, at least as
-/// gladly as a plain one (RFC 9110, 12.5.3). Without the header the answer is no.
+/// Whether the sender of a request accepts a reply in this content coding, such as `br`, and does
+/// not prefer a plain one (RFC 9110, 12.5.3). Without the header the answer is no.
 ///
 /// ```
 /// use axum::http::{HeaderMap, HeaderValue, header::ACCEPT_ENCODING};
@@ -65,10 +65,10 @@ pub fn accepts_coding(headers: &HeaderMap, coding: &str) -> bool {
     0.0 < wanted && identity.unwrap_or(0.0) <= wanted
 }
 
-/// The weight that `q=` gives, 1 without it, none if it is no number.
+/// The weight that `q=` gives; 1 without it; `None` if it is not a number.
 ///
-/// Anything but one `q` between 0 and 1 counts as "do not send this": a plain reply is always
-/// right.
+/// Anything but one `q` between 0 and 1 counts as "do not send this", because a plain reply is
+/// always right.
 fn weight(parameters: &str) -> Option<f32> {
     let parameters = parameters.trim();
     if parameters.is_empty() {
@@ -79,13 +79,11 @@ fn weight(parameters: &str) -> Option<f32> {
     (name.trim().eq_ignore_ascii_case("q") && (0.0..=1.0).contains(&value)).then_some(value)
 }
 
-/// Compresses a response if that `is_wanted`: one whose size is known and worth it, or one of ours
-/// that is sent while it is read.
+/// Compresses a response if `is_wanted`. Two kinds are compressed: one whose size is known and
+/// large enough, and an export that is streamed.
 ///
-/// Large ones are compressed beside, where the host bounds how much is done at once.
-///
-/// If there is no place in the heavy lane, the reply goes out uncompressed. It is larger then, and
-/// never refused for that.
+/// Large ones are compressed in the heavy lane, if the host bounds how much is done at once. If
+/// that lane has no place, the reply goes out uncompressed; it is never refused for that.
 pub(crate) async fn compress(
     mut response: Response,
     is_wanted: bool,
@@ -120,7 +118,7 @@ pub(crate) async fn compress(
     Response::from_parts(head, Body::from(kept.get_or_init(|| packed).clone()))
 }
 
-/// `None`: there was no place to do it.
+/// `None`: the heavy lane had no place.
 async fn pack(plain: &Bytes, compression: Compression, gate: Option<&Gate>) -> Option<Bytes> {
     let packed = match gate {
         Some(gate) if BESIDE_BYTES < plain.len() => {
@@ -132,7 +130,7 @@ async fn pack(plain: &Bytes, compression: Compression, gate: Option<&Gate>) -> O
     packed.map(Bytes::from)
 }
 
-/// Compressing more than this takes longer than asking another thread.
+/// Compressing more bytes than this takes longer than handing them to another thread.
 const BESIDE_BYTES: usize = 256 * 1024;
 
 /// The length of a stream is not known, so nothing has to be removed but the plain body.

@@ -3,7 +3,7 @@
 //! The browser enforces this, not the server. A page of another origin may send a request in any
 //! case; without permission the browser does not let it read the reply, and does not send the
 //! request at all if it has an `Authorization` header. ID tokens are never in cookies, so a page
-//! without a token of its own gains nothing. A host whose own sign-in uses cookies has to protect
+//! without a token of its own gains nothing. A host whose own sign-in uses cookies must protect
 //! itself from such pages.
 //!
 //! **Invariant:** the header `Access-Control-Allow-Origin` is an origin from the list, never `*`
@@ -30,7 +30,7 @@ impl Origin {
     /// Parses `https://host` or `http://host:port`, exactly as browsers send it.
     ///
     /// Returns `None` for anything that a browser would never send, such as a trailing slash or the
-    /// scheme's own port: it would match nothing. `*` and `null` are refused, because nobody means them.
+    /// scheme's own port, because it would match nothing. `*` and `null` are refused as well.
     ///
     /// ```
     /// use haumana_api::Origin;
@@ -63,15 +63,15 @@ fn as_sent(scheme: &str, authority: &Authority) -> String {
 
 /// Returns the origin of a request, if it is on the list.
 ///
-/// The value of the list is returned, not that of the request.
+/// It is the listed value, not the value of the request.
 pub(crate) fn allowed_origin(listed: &[Origin], headers: &HeaderMap) -> Option<HeaderValue> {
     let origin = headers.get(ORIGIN)?;
     listed.iter().find(|allowed| allowed.0 == *origin).map(|allowed| allowed.0.clone())
 }
 
-/// Whether a browser asks what it may ask.
+/// Whether a request is a browser's preflight.
 ///
-/// An `OPTIONS` request without that header is an ordinary one, and finds no route.
+/// An `OPTIONS` request without that header is an ordinary one, and matches no route.
 pub(crate) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     *method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
@@ -89,10 +89,10 @@ pub(crate) fn preflight_answer() -> Response {
     response
 }
 
-/// Lets the page at `origin` read a response, also one that says no.
+/// Lets the page at `origin` read a response, also a refusal.
 ///
-/// `Vary: origin` is set in any case: a cache must not hand the reply of one origin to another.
-/// Without permission to expose them, a page could not read `Retry-After` and the request id.
+/// `Vary: origin` is set in any case: a cache must not hand the reply for one origin to another.
+/// `Retry-After` and the request id are exposed, because otherwise a page could not read them.
 pub(crate) fn mark(headers: &mut HeaderMap, origin: Option<HeaderValue>) {
     headers.append(VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = origin {

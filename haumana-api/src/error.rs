@@ -1,15 +1,15 @@
-//! Every way in which a request can fail, and what the client is told: the one place where status
-//! codes are decided.
+//! Every way in which a request can fail, and what the client receives then. Status codes are
+//! decided here and nowhere else.
 //!
-//! A handler returns `Result<_, Failure>`. Turning a failure into a response happens here, and
-//! gives three parties what each may know:
+//! A handler returns `Result<_, Failure>`. Turning a failure into a response happens here. Each of
+//! three parties receives what it may know:
 //!
 //! - *the client* gets a status, a stable code and a sentence for people;
 //! - *the log* gets a `reason`, which is finer than the code, and a `detail` with the causes;
 //! - *metrics* get the reason of refusals that protect others.
 //!
-//! So nothing of an inner error can reach a client by accident: its text goes to the log alone. The
-//! exceptions are errors about the request itself, whose text is made to be shown.
+//! So the text of an inner error cannot reach a client by accident: it goes to the log alone.
+//! Errors about the request itself are the exception: their text is made to be shown.
 //!
 //! If you add a variant, the test below does not compile until the variant is in its list, and
 //! fails until the code is in `doc/errors.rs`, from which `docs/errors.md` and the OpenAPI document
@@ -45,13 +45,13 @@ pub(crate) enum Failure {
     Blocked,
     /// No call has this address on this host.
     NoSuchRoute,
-    /// The address is that of a call, with another method.
+    /// The address is that of a call, but the call has another method.
     MethodNotAllowed,
     /// The address names another user than the one who is asking.
     ///
-    /// It is answered alike whether or not that other user exists.
+    /// The answer does not show whether that other user exists.
     AnotherUser,
-    /// The address names nothing that can be.
+    /// The address names nothing that can exist.
     ///
     /// Found in the address alone: an id that is no UUID, or a kind that the schema does not have.
     /// The reply is that of a record which does not exist.
@@ -67,8 +67,8 @@ pub(crate) enum Failure {
     TooLarge,
     /// What was asked for is larger than one reply of this host.
     ///
-    /// Only on hosts that collect replies. Refusing is better than cutting: somebody would take a
-    /// part of an export for all of it.
+    /// Only on hosts that collect replies. An export that was cut would look complete, so it is
+    /// refused.
     ExportTooLarge,
     /// The body ended early, or is not what its encoding says.
     BrokenBody,
@@ -82,19 +82,19 @@ pub(crate) enum Failure {
     Engine(engine::Error),
     /// The user directory said no.
     Directory(DirectoryError),
-    /// The host's time for this request is up.
+    /// The time that the host gives a request is over.
     ///
     /// What was asked for may have been done in part. Every call may be repeated.
     OutOfTime,
-    /// Too much of one account at once.
+    /// One account asks for too much at once.
     ///
     /// 429, with the reason for the log and for metrics.
     Busy(&'static str),
-    /// Too much of everybody at once.
+    /// All accounts together ask for too much at once.
     ///
     /// 503, with the reason for the log and for metrics.
     Overloaded(&'static str),
-    /// A mistake of ours.
+    /// A bug in the server.
     ///
     /// A handler panicked. The panic hook has printed where; the client learns `internal`.
     Panicked,
@@ -105,7 +105,8 @@ pub(crate) enum Failure {
 /// What was asked may have been done; asking again is harmless.
 ///
 /// It is for a host with a deadline of its own, such as a function that must answer within 29
-/// seconds: answer so just before, instead of being cut off without a word.
+/// seconds. Such a host sends it just before its deadline, so that the client gets an answer at
+/// all.
 ///
 /// ```
 /// let reply = haumana_api::out_of_time();
@@ -117,7 +118,7 @@ pub fn out_of_time() -> Response {
     Failure::OutOfTime.into_response()
 }
 
-/// What a client is told, and what the log is told beside it.
+/// What a client receives, and the reason for the log.
 ///
 /// One row of the table in [`Failure::answer`], with names.
 struct Answer {
@@ -136,8 +137,8 @@ struct ErrorBody<'a> {
 
 impl Failure {
     /// The table of statuses, codes, messages and reasons. It is one `match` without a catch-all
-    /// for failures of this crate, so that a new failure has to be decided about here. Kinds of
-    /// errors of the engine that are not named there are `internal`.
+    /// for failures of this crate, so the compiler asks for a decision about each new failure.
+    /// Kinds of engine errors that the table does not name are `internal`.
     fn answer(&self) -> Answer {
         let (status, code, message, reason) = match self {
             Self::Unauthorized(reason) => (
@@ -147,7 +148,7 @@ impl Failure {
                 Some(reason.as_str()),
             ),
             Self::KeysUnavailable => unavailable("tokens cannot be verified now", "keys"),
-            // As API Gateway says it where an authorizer denies.
+            // In the words of API Gateway when an authorizer denies.
             Self::Blocked => {
                 (StatusCode::FORBIDDEN, "forbidden", "this is not yours".into(), Some("blocked"))
             }
@@ -290,7 +291,7 @@ impl Failure {
     }
 }
 
-/// Status, code, message for people, and reason for the log.
+/// Status, code, message for people, reason for the log.
 type Row = (StatusCode, &'static str, String, Option<&'static str>);
 
 /// 503: the client waits for `Retry-After`, and sends the same request again.
@@ -298,7 +299,7 @@ fn unavailable(message: &str, reason: &'static str) -> Row {
     (StatusCode::SERVICE_UNAVAILABLE, "unavailable", message.into(), Some(reason))
 }
 
-/// 410: it was there and cannot be had any more, so repeating is pointless.
+/// 410: it existed and is no longer available, so repeating is pointless.
 fn gone(message: &str) -> Row {
     (StatusCode::GONE, "gone", message.into(), None)
 }
@@ -376,7 +377,7 @@ mod tests {
     use crate::doc::error_codes;
     use std::collections::BTreeSet;
 
-    /// One failure of each kind. A new kind does not compile until it stands here too.
+    /// One failure of each kind. A new kind does not compile until it is added here.
     fn every_failure() -> Vec<Failure> {
         let listed = |failure: &Failure| match failure {
             Failure::Unauthorized(_) | Failure::KeysUnavailable | Failure::NoSuchRoute => {}
@@ -425,7 +426,7 @@ mod tests {
         let told = every_failure().into_iter().map(|failure| failure.answer());
         let mut told: BTreeSet<_> =
             told.map(|answer| (answer.status.as_u16(), answer.code)).collect();
-        // Those of the engine cannot be made here; the tests of the calls meet them.
+        // Errors of the engine cannot be made here. The tests of the calls cover them.
         told.extend([
             (409, "conflict_closed"),
             (409, "not_empty"),

@@ -11,14 +11,14 @@ use std::io::Write;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// The gzip of another body. What is held at a time is what the encoder looks back on.
+/// The gzip of another body. At a time it holds only what the encoder looks back on.
 ///
-/// A body that breaks off breaks this one off too, without the mark that ends a gzip.
+/// If the other body breaks off, this one does too, without the end mark of a gzip.
 pub(crate) struct GzipBody {
     body: Body,
-    /// `None`: the end is sent, or the body broke off.
+    /// `None`: the end was sent, or the body broke off.
     ///
-    /// It writes into a vector, which is emptied into each frame.
+    /// The encoder writes into a vector, which is emptied into each frame.
     encoder: Option<GzEncoder<Vec<u8>>>,
 }
 
@@ -27,8 +27,8 @@ impl GzipBody {
         Self { body, encoder: Some(GzEncoder::new(Vec::new(), compression)) }
     }
 
-    /// Packs `data` and returns what came out of the encoder so far; writing into memory cannot
-    /// fail.
+    /// Compresses `data` and returns the bytes that the encoder has ready. Writing into memory
+    /// cannot fail.
     fn pack(&mut self, data: &[u8]) -> Vec<u8> {
         let Some(encoder) = &mut self.encoder else { return Vec::new() };
         let _ = encoder.write_all(data);

@@ -1,15 +1,16 @@
-//! What the OpenAPI document says of the host.
+//! What the OpenAPI document says about the host.
 //!
-//! The router does not know under which address the world reaches it: a proxy may rewrite paths, a
-//! gateway may add a stage. A host that knows its address says so; otherwise the document has the
-//! path in which the router is nested, which is right on the machine itself.
+//! The router does not know its public address: a proxy may rewrite paths, and a gateway may add a
+//! stage. A host that knows its address sets it. Otherwise the document has the path in which the
+//! router is nested, which is right on the machine itself.
 
 use serde_json::{Value, json};
 
-/// What the OpenAPI document says about the host: where the API is, and how users prove who they are.
+/// What the OpenAPI document says about the host: where the API is, and how users prove who they
+/// are.
 ///
-/// It changes the document alone, not what is served: a host that changes its sign-in changes
-/// [`Auth`](crate::Auth) and this.
+/// It changes the document alone, and not what is served. A host with another sign-in changes both
+/// this and [`Auth`](crate::Auth).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Host {
     /// In the order in which they were added.
@@ -47,14 +48,14 @@ impl Host {
 
     /// Adds an address of the API, such as `https://example.com/sync-api`.
     ///
-    /// A host that names none is documented under the path that its router is nested in.
+    /// Without an address, the document has the path in which the router is nested.
     #[must_use]
     pub fn at(mut self, server: impl Into<String>) -> Self {
         self.servers.push(server.into());
         self
     }
 
-    /// The addresses; `path` is where the router is, as far as it knows.
+    /// The addresses. `path` is where the router is nested, as far as it knows.
     pub(crate) fn servers(&self, path: &str) -> Value {
         if self.servers.is_empty() {
             return json!([{ "url": path }]);
@@ -62,7 +63,7 @@ impl Host {
         self.servers.iter().map(|url| json!({ "url": url })).collect()
     }
 
-    /// What a call requires that needs to know who is asking.
+    /// The security requirement of a call that needs a user.
     pub(crate) fn requirement(&self) -> Value {
         json!([{ &*self.scheme_name: [] }])
     }

@@ -1,10 +1,10 @@
 //! The HTTP API of haumana-sync as one [`axum::Router`].
 //!
 //! [`router`] makes the same router for every host: a Lambda function, the local server, or another
-//! service that mounts it under a path of its own. It is told everything in [`Api`]: the engine,
-//! who says who is asking, and the limits. It reads no environment, opens no socket, starts no
-//! thread, and never calls the network. What verifies ID tokens is a
-//! [`Verifier`](haumana_auth::Verifier), which a host puts into it.
+//! service that mounts it under a path of its own. [`Api`] holds all its input: the engine, the way
+//! to find the user of a request, and the limits. The router reads no environment, opens no socket,
+//! starts no thread, and never calls the network. A host that takes ID tokens puts a
+//! [`Verifier`](haumana_auth::Verifier) into [`Auth`].
 //!
 //! ```
 //! use haumana_api::{Api, ApiConfig, Auth, Call, Served, SystemClock, SystemRandom};
@@ -24,8 +24,9 @@
 //! A host says which calls there are ([`Served`]) and how its users prove who they are ([`Host`]);
 //! `GET /openapi.json` then documents exactly that, under the path that the router is nested in.
 //!
-//! A host that hears of commits adds a [`Live`] feed: then connected devices are told at once, over
-//! `GET /live`. It must let that stream through as it comes: no compression, no time-out of its own.
+//! A host that hears of commits adds a [`Live`] feed. Connected devices then hear of each commit at
+//! once, over `GET /live`. The host must pass that stream through as it comes: no compression, no
+//! time-out of its own.
 //!
 //! # Reading order
 //!
@@ -43,24 +44,24 @@
 //!  request ─▶ who asks ─▶ a place in line ─▶ body ─▶ engine ─▶ reply, log line
 //!               401          429, 503        413
 //! ```
-//! Who asks is found out before a byte of the body is read. A handler that panics answers
-//! `internal` and breaks nothing else. A client that hangs up may leave a commit that was under
-//! way; sending the same request again is harmless.
+//! The user is found before a byte of the body is read. If a handler panics, its request is
+//! answered with `internal` and no other request is affected. If a client hangs up, a commit that
+//! was under way may still be made. Sending the same request again is harmless.
 //!
 //! # Failures
 //!
 //! A failed request has a body of `{"error": "<for people>", "code": "<stable>"}`. [`error_codes`]
-//! lists every code with its status, when it is answered, and what a client does. One bad record is
-//! no failed request: the reply says which record it is.
+//! lists every code with its status, when it is answered, and what a client does. One bad record
+//! does not fail the request: the reply says which record it is.
 //!
 //! # Features
 //!
-//! - `verify`: verification of ID tokens, as [`auth`]. Without it nothing of a crypto library is
-//!   compiled, and [`Auth::Trusted`] and verifiers of the host's own are what there is.
+//! - `verify`: verification of ID tokens, as [`auth`]. Without it no crypto library is compiled. A
+//!   host then uses [`Auth::Trusted`] or a verifier of its own.
 //! - `conformance`: the laws of [`UserDirectory`](directory::UserDirectory).
 //!
-//! A reply to a sync carries what it came to in its extensions, as
-//! [`Counts`](haumana_app::wire::Counts), for hosts that count.
+//! The reply to a sync has [`Counts`](haumana_app::wire::Counts) in its extensions: how many
+//! records were pushed, pulled, merged and rejected. Hosts that count read them there.
 //!
 //! **Invariant:** no request reaches the engine without a user that [`Auth`] vouches for.
 //! **Invariant:** no token, e-mail address, user id, title or lyric is ever logged.

@@ -1,4 +1,4 @@
-//! How much is done at once, and for whom: nobody's requests keep everybody else waiting.
+//! How much is done at once, and for whom. No client can keep all others waiting.
 //!
 //! ```text
 //! request ─▶ admit ─▶ body ─▶ turn of its account ─▶ light lane: at once, on the thread that asks
@@ -6,7 +6,7 @@
 //! ```
 //! A request is heavy if its body is large, or once a piece of its work has taken long.
 //!
-//! Five things are bounded, each for another attack:
+//! Five things are bounded, each against another attack:
 //!
 //! | what | for whom | beyond it |
 //! |---|---|---|
@@ -48,10 +48,10 @@ use tokio::time::timeout;
 /// Heavy work is done on threads of its own, so it never delays short requests. Requests of one
 /// account that may write take turns, since they would only race for the same head.
 ///
-/// What is refused is refused early, with 429 where the account itself is too busy and 503 where
-/// everybody is, and both say when to come again. Nothing was done then. There are two exceptions,
-/// both 503: the time at work is over, or a request turns out to be heavy and finds no place. What
-/// it has committed by then stays.
+/// A request that is too much is refused early: with 429 if its own account is too busy, with 503
+/// if the whole server is. Both say when to try again. Nothing was done then. There are two
+/// exceptions, both 503: the time at work is over, or a request turns out to be heavy and finds no
+/// place. What such a request has committed by then stays.
 ///
 /// ```
 /// use haumana_api::{ApiConfig, Load};
@@ -64,28 +64,33 @@ use tokio::time::timeout;
 pub struct Load {
     /// The most light requests at work. They mostly wait for the store.
     pub light: usize,
-    /// The most heavy requests at work. Keep it below the number of cores, so that one is always free.
+    /// The most heavy requests at work. Keep it below the number of cores, so that one is always
+    /// free.
     pub heavy: usize,
     /// The most requests of one account in progress. Further ones get 429.
     pub of_account: usize,
-    /// The most reading requests and exports of one account in progress. Further ones get 429. An
-    /// export that is streamed counts twice until its first part is read, so 1 permits none.
+    /// The most reading requests and exports of one account in progress. Further ones get 429. A
+    /// streamed export counts twice until its first part is read, so with a limit of 1 none can
+    /// start.
     pub reads_of_account: usize,
-    /// The most bytes of request bodies in memory. A request that needs more waits, and then gets 503.
+    /// The most bytes of request bodies in memory. A request that needs more waits, and then gets
+    /// 503.
     pub body_bytes: usize,
-    /// The most bytes of request bodies of one account in memory. A request that needs more gets 429.
+    /// The most bytes of request bodies of one account in memory. A request that needs more gets
+    /// 429.
     pub body_bytes_of_account: usize,
-    /// Bytes of replies that are made and not sent. While there are so many, an account that has one
-    /// on its way gets 503; all others are served.
+    /// Limit of the bytes of replies that are made and not sent. At or above it, an account that
+    /// has such a reply gets 503; all others are served.
     pub unsent_bytes: usize,
-    /// Bytes of replies of one account that are made and not sent. While there are so many, its
-    /// requests get 429. A last reply may exceed it: how large one becomes is known once it is made.
+    /// Limit of the bytes of replies of one account that are made and not sent. At or above it,
+    /// requests of the account get 429. The last reply may exceed it, because the size of a reply
+    /// is known only once it is made.
     pub unsent_bytes_of_account: usize,
-    /// The longest time of each wait of a request: for room for its body, for its turn, for a place
-    /// at work. Then it gets 503.
+    /// The longest time of each single wait of a request: for room for its body, for its turn, and
+    /// for a place at work. After that it gets 503.
     pub queue_timeout: Duration,
-    /// The longest time for which a request is at work. Then it gets 503. What was committed by then
-    /// stays.
+    /// The longest time for which a request is at work. After that it gets 503. What was committed
+    /// by then stays.
     pub work_timeout: Duration,
 }
 
@@ -95,7 +100,7 @@ impl Load {
     /// A request becomes heavy once a piece of its work has taken this long.
     pub const HEAVY_PIECE: Duration = Duration::from_millis(2);
 
-    /// Returns limits for a machine with so many cores.
+    /// Returns limits for a machine with this many cores.
     ///
     /// Bytes and times do not depend on the cores: 512 MB of bodies, of which one account has 128
     /// MB, 512 MB of unsent replies, of which one account has 64 MB, 30 s in line, 60 s at work.
@@ -114,7 +119,7 @@ impl Load {
         }
     }
 
-    /// Returns limits for the machine that this runs on.
+    /// Returns limits for the machine on which this runs.
     pub fn of_this_machine() -> Self {
         Self::of_cores(std::thread::available_parallelism().map_or(1, usize::from))
     }
@@ -122,12 +127,12 @@ impl Load {
 
 /// Budgets of bytes are counted in pieces of this size.
 ///
-/// Counting rounds down: a body or a reply of less than 16 kB takes no piece. Such small ones are
-/// bounded by the number of requests. Pieces also keep the budget within the permits of a
-/// semaphore.
+/// Counting rounds down: a body or a reply of less than 16 kB takes no piece. The number of
+/// requests bounds such small ones. Counting in pieces also keeps the budget below the most permits
+/// that a semaphore can have.
 const PIECE_BYTES: usize = 16 * 1024;
 
-/// Who is at work, and who waits.
+/// The requests at work, and those that wait.
 pub(crate) struct Gate {
     /// What is allowed. It never changes while the server runs.
     load: Load,
@@ -163,11 +168,11 @@ struct Account {
     n_unsent_pieces: AtomicUsize,
 }
 
-/// The gate knows the account as long as somebody has this.
+/// Keeps an account known to the gate while it exists.
 ///
-/// Tickets and unsent replies have one each. The last one to go takes the account out of the map,
-/// under the lock, so that a request that comes at the same moment finds either the old entry or
-/// makes a new one.
+/// Each ticket and each unsent reply has one. The last one that is dropped removes the account from
+/// the map. It does so under the lock, so a request that comes at the same moment either finds the
+/// old entry or makes a new one.
 struct Guest {
     gate: Arc<Gate>,
     user: UserId,
@@ -180,15 +185,15 @@ impl fmt::Debug for Gate {
     }
 }
 
-/// What a request is, to the gate.
+/// What kind of request it is, for the gate.
 ///
 /// Reads and writes are counted apart: a device whose pushes are stuck can still read its inbox.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// It may write, and takes a turn of its account.
     ///
-    /// Two writes of one account would race for the same head, and one of them would do its work
-    /// again. Taking turns is quicker for both.
+    /// Two writes of one account at once would race for the same head, and one of them would have
+    /// to repeat its work. Taking turns is quicker for both.
     Write,
     /// It only reads.
     ///
@@ -242,9 +247,9 @@ impl Gate {
 
     /// Lets a request of `user` in, if not too many of that account are in already.
     ///
-    /// The count goes up before it is compared. Of two requests that come at once, at the last free
-    /// place, one is admitted. A refused request is counted until its ticket is dropped, which is
-    /// at once.
+    /// The count goes up before it is compared. So if two requests come at once and one place is
+    /// free, one of them is admitted. A refused request counts until its ticket is dropped, which
+    /// is at once.
     ///
     /// # Errors
     ///
@@ -261,8 +266,8 @@ impl Gate {
         if before < most { Ok(ticket) } else { Err(Failure::Busy("account")) }
     }
 
-    /// Counting the guest happens under the lock of the map. Otherwise the last guest could remove
-    /// the account between the look-up and the count, and two requests of one user would have two
+    /// The guest is counted under the lock of the map. Otherwise the last guest could remove the
+    /// account between the look-up and the count. Two requests of one user would then have two
     /// turns.
     fn guest(self: &Arc<Self>, user: &UserId) -> Guest {
         let mut accounts = self.accounts();
@@ -295,7 +300,7 @@ impl Gate {
     /// # Errors
     ///
     /// 503 with `reason` if there is no permit within [`Load::queue_timeout`]. Each wait has that
-    /// time for itself: a write may wait for its turn and then for its lane.
+    /// whole time: a write may wait for its turn and then again for its lane.
     async fn wait(
         &self,
         semaphore: &Arc<Semaphore>,
@@ -334,21 +339,21 @@ impl Account {
 }
 
 impl Guest {
-    /// Looks whether one more reply may be made. How large it becomes is known once it is made.
+    /// Checks that one more reply may be made. The size of the reply is not known yet.
     ///
     /// # Errors
     ///
-    /// - 429 `account_unsent`: the account itself has too much on its way. It should read what it
-    ///   has asked for.
-    /// - 503 `unsent_bytes`: all together have too much on their way, and this account has a part
-    ///   in it.
+    /// - 429 `account_unsent`: the account has too many bytes unsent. Its client should read its
+    ///   replies.
+    /// - 503 `unsent_bytes`: all accounts together have too many bytes unsent, and some are of this
+    ///   account.
     fn check_unsent(&self) -> Result<(), Failure> {
         let load = &self.gate.load;
         let of_account = self.account.n_unsent_pieces.load(Ordering::Relaxed);
         if load.unsent_bytes_of_account <= of_account.saturating_mul(PIECE_BYTES) {
             return Err(Failure::Busy("account_unsent"));
         }
-        // That others read slowly is not the fault of an account without a reply on its way.
+        // An account without an unsent reply is not refused because others read slowly.
         let of_all = self.gate.n_unsent_pieces.load(Ordering::Relaxed);
         if 0 < of_account && load.unsent_bytes <= of_all.saturating_mul(PIECE_BYTES) {
             return Err(Failure::Overloaded("unsent_bytes"));
@@ -380,10 +385,10 @@ impl Drop for Ticket {
 }
 
 impl Unsent {
-    /// From now on the reply has so many bytes. Small ones are not counted.
+    /// Sets the size of the reply from now on. Small replies are not counted.
     ///
-    /// The difference to before is added to both counts, so it may be called as often as the size
-    /// changes.
+    /// The difference to the earlier size is added to both counts. So it may be called as often as
+    /// the size changes.
     pub(crate) fn set(&self, n_bytes: usize) {
         let n_pieces = n_bytes / PIECE_BYTES;
         let n_before = self.n_pieces.swap(n_pieces, Ordering::Relaxed);
@@ -401,7 +406,7 @@ impl fmt::Debug for Unsent {
     }
 }
 
-/// The last byte is sent, or nobody wants it any more.
+/// The last byte is sent, or the client is gone.
 impl Drop for Unsent {
     fn drop(&mut self) {
         self.set(0);
@@ -414,25 +419,25 @@ impl Ticket {
         self.guest.gate.heavy().await
     }
 
-    /// What the reply to this request will take, which is nothing yet.
+    /// The counter of the reply to this request, which is nothing yet.
     ///
-    /// It keeps the account known to the gate for as long as the reply is on its way, longer than
-    /// the ticket, which goes when the reply is made.
+    /// It keeps the account known to the gate as long as the reply is on its way. That is longer
+    /// than the ticket lives: the ticket is dropped when the reply is made.
     pub(crate) fn unsent(&self) -> Unsent {
         let guest = self.guest.gate.guest(&self.guest.user);
         Unsent { guest, n_pieces: AtomicUsize::new(0) }
     }
 
-    /// Makes room for a body that has grown to so many bytes.
+    /// Makes room for a body that has grown to this many bytes.
     ///
     /// Nothing is given back until the ticket is dropped, so calling it with a smaller number
     /// changes nothing.
     ///
     /// # Errors
     ///
-    /// 429 `account_bytes` if the account would hold too much; 503 `body_bytes` if all together
-    /// hold too much for too long. The order matters: one account with huge uploads is refused
-    /// itself, before it makes others wait.
+    /// 429 `account_bytes` if the account would hold too much; 503 `body_bytes` if all accounts
+    /// together hold too much for too long. The account is checked first: an account with huge
+    /// uploads is refused before it makes others wait.
     pub(crate) async fn hold_body(&mut self, n_bytes: usize) -> Result<(), Failure> {
         let needed = (n_bytes / PIECE_BYTES).saturating_sub(self.n_own_pieces);
         if needed == 0 {
@@ -452,28 +457,28 @@ impl Ticket {
         Ok(())
     }
 
-    /// Does the work when it is this request's turn, and as long as somebody waits for it.
+    /// Does the work when it is this request's turn, until the caller drops the future.
     ///
     /// The steps:
     ///
     /// 1. A write waits for the turn of its account. A read does not.
-    /// 2. The unsent replies are looked at, after the turn, so that those of the request before
-    ///    count.
+    /// 2. The unsent replies are checked. This is after the turn has come, so that the reply to the
+    ///    request before counts.
     /// 3. A small request waits for a light permit, a large one for a heavy permit.
-    /// 4. `queued` is called with the time that all of that took, also if the request is refused.
+    /// 4. `queued` is called with the time that the waits took, also if the request is refused.
     /// 5. A light request is polled here. If one poll takes 2 ms or more, it goes on in the heavy
     ///    lane.
-    /// 6. All work has [`Load::work_timeout`] from here on.
+    /// 6. From here on, all work has [`Load::work_timeout`].
     ///
     /// # Errors
     ///
     /// 503, with the reasons `turn`, `light` and `heavy` for waits that took too long, and
-    /// `out_of_time` for work that did. If a light request has begun and finds no place in the
-    /// heavy lane, it is 503 `heavy` too; what it has committed by then stays.
+    /// `out_of_time` for work that took too long. If a light request has begun and finds no place
+    /// in the heavy lane, it is 503 `heavy` too; what it has committed by then stays.
     ///
     /// # Panics
     ///
-    /// A panic of the work comes out here, whichever thread it was on.
+    /// A panic of the work is passed on to the caller, from any thread.
     pub(crate) async fn work<T: Send + 'static>(
         self,
         body_bytes: usize,
@@ -493,7 +498,7 @@ impl Ticket {
             })
         };
         let waited = waits.await;
-        // Also of a request that waited for nothing: the log says how long.
+        // A request that waited for nothing is noted too.
         queued(start.elapsed());
         let (_turn, light, heavy) = waited?;
         let done = async {
@@ -502,8 +507,9 @@ impl Ticket {
                 Some(heavy) => heavy,
                 None => match light_part(&mut work).await {
                     Some(done) => return Ok(done),
-                    // INVARIANT: work that has begun goes on while it waits for a place: it may hold what
-                    // those in the heavy lane wait for, a connection to the database above all.
+                    // INVARIANT: work that has begun goes on while it waits for a place. It may
+                    // hold something that work in the heavy lane waits for, such as a connection to
+                    // the database.
                     None => tokio::select! {
                         biased;
                         heavy = gate.heavy() => heavy?,
@@ -518,12 +524,12 @@ impl Ticket {
     }
 }
 
-/// Works here until it is done, or until a piece of it has taken long.
+/// Works here until it is done, or until one poll has taken long.
 ///
-/// `None` says that the work goes on and has turned out to be heavy. Time is measured for each poll
-/// alone: waiting for a store does not make a request heavy, computing does.
+/// `None`: the work has turned out to be heavy and must go on elsewhere. Each poll is timed alone,
+/// so waiting for a store does not make a request heavy; computing does.
 ///
-/// A single poll cannot be interrupted. What one costs depends on how often the work awaits.
+/// A single poll cannot be interrupted. It takes as long as the work computes without awaiting.
 async fn light_part<T>(work: &mut Pin<Box<dyn Future<Output = T> + Send>>) -> Option<T> {
     std::future::poll_fn(|cx| {
         let start = Instant::now();
@@ -536,8 +542,8 @@ async fn light_part<T>(work: &mut Pin<Box<dyn Future<Output = T> + Send>>) -> Op
     .await
 }
 
-/// Works on a thread of its own. When nobody waits any more, the work ends where it waits next: a
-/// commit that was begun is finished by the store.
+/// Works on a thread of its own. When nobody waits any more, the work ends at its next await. The
+/// store finishes a commit that was begun.
 ///
 /// If the caller is dropped, `waits` is dropped with it. The thread notices at the next await of
 /// the work, and drops the work there. A thread that computes cannot be stopped before.

@@ -1,10 +1,11 @@
-//! What is counted and timed, for the recorder of the crate [`metrics`] that the host has installed.
+//! What is counted and timed, with the recorder of the crate [`metrics`] that the host has
+//! installed.
 //!
-//! No label has anything of a person's in it, and each has a few values: routes as they are declared,
-//! never as they were asked for.
+//! No label contains personal data, and each has few values. Routes are labelled as they are
+//! declared, never as a client wrote them.
 //!
 //! The crate `metrics` is a facade: without a recorder each call costs little and does nothing. So
-//! a library may count always, and the host decides. `haumana-server` installs a recorder for
+//! a library may always count, and the host decides. `haumana-server` installs a recorder for
 //! Prometheus if it is started with `--metrics`.
 
 use metrics::{
@@ -76,7 +77,7 @@ impl Answered<'_> {
     }
 }
 
-/// So many requests are at work now.
+/// Sets how many requests are at work.
 pub(crate) fn at_work(count: usize) {
     gauge!(AT_WORK).set(count as f64);
 }

@@ -35,12 +35,13 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
-/// The target of the lines of the audit log. A host keeps them longer than others, and lets them
-/// through at every level.
+/// The target of the lines of the audit log. A host keeps them longer than other lines, and lets
+/// them through at every level.
 ///
 /// A line says which call was made on a whole account, by whom (as a hash, see
-/// [`CallerKey`](haumana_auth::CallerKey)), and what it came to. One that says `begun` is written
-/// before the work: if no other one of the same request follows, the process has ended meanwhile.
+/// [`CallerKey`](haumana_auth::CallerKey)), and how it ended. A line with the status `begun` is
+/// written before the work. If no second line of that request follows, the process ended during the
+/// work.
 pub const AUDIT: &str = "haumana_audit";
 
 /// A proxy in front may set it, so that its log and this one can be joined. Otherwise it is 16
@@ -100,7 +101,7 @@ async fn run(next: Next, request: Request) -> Response {
 
 /// What is known of a request before it runs.
 ///
-/// Dropping it without [`Asked::log`] means that nobody got an answer.
+/// If it is dropped without [`Asked::log`], nobody got an answer.
 struct Asked {
     /// In the log, and in the reply as `X-Request-Id`.
     id: HeaderValue,
@@ -109,9 +110,10 @@ struct Asked {
     route: Option<MatchedPath>,
     /// Shared with the handler, which adds to it.
     received: Received,
-    /// How many requests were at work when it came, where the host bounds that.
+    /// How many requests were at work when this one came, if the host bounds that.
     ///
-    /// An operator sees from it whether a slow request was slow itself or had many beside it.
+    /// With it an operator can tell a request that was slow itself from one that had many beside
+    /// it.
     at_work: Option<usize>,
     /// When the head of the request had been read.
     start: Instant,
@@ -120,7 +122,7 @@ struct Asked {
 }
 
 impl Asked {
-    /// Also puts the counters into the extensions of the request, where handlers find them.
+    /// It also puts the counters into the extensions of the request, where handlers find them.
     fn new(request: &mut Request, api: &Api) -> Self {
         let received = Received::default();
         request.extensions_mut().insert(received.clone());
@@ -140,12 +142,12 @@ impl Asked {
 
     /// Writes the request's one line. Everything in it is ours, or checked: no personal data.
     ///
-    /// The level is what an operator should do about it: ERROR for failures of ours, WARN for
-    /// refusals because there is too much at once, INFO for all else. Three kinds of 503 are INFO,
-    /// because the server does what it promises: an account that is being imported, one that is
-    /// being erased, and an upload that is too slow.
+    /// The level says what an operator should do: ERROR for failures of ours, WARN for refusals
+    /// because there is too much at once, INFO for all else. Three kinds of 503 are INFO, because
+    /// the server does what it promises: an account that is being imported, one that is being
+    /// erased, and an upload that is too slow.
     ///
-    /// Of a streamed reply the time is that until the stream begins, and the size is absent.
+    /// The time of a streamed reply ends when the stream begins, and its size is absent.
     fn log(mut self, response: &Response) {
         self.is_told = true;
         let notes = response.extensions().get().cloned().unwrap_or_else(Notes::default);
@@ -189,7 +191,7 @@ impl Asked {
             };
         }
         match notes.reason {
-            // A person must look, unless this is how the server keeps its promises.
+            // An operator must look at a 5xx, except at these three.
             Some("importing" | "erasing" | "slow_body") => line!(info),
             _ if notes.is_overload => line!(warn),
             _ if response.status().is_server_error() => line!(error),
@@ -198,13 +200,10 @@ impl Asked {
         self.audit(Some(response.status()), notes.code);
     }
 
-    /// Writes who took an account along, brought one, or erased one. Whoever is not known asked for
-    /// nothing that anybody has.
+    /// Writes to the audit log who exported, imported, rewound or erased an account.
     ///
-    /// Without an answer there is no status.
-    ///
-    /// Rewinds are in it as well. A request without a valid token is not: otherwise strangers could
-    /// fill the audit log.
+    /// A request that got no answer has no status in its line. A request without a valid token has
+    /// no line: otherwise strangers could fill the audit log.
     fn audit(&self, status: Option<StatusCode>, code: Option<&'static str>) {
         let is_unknown = match status {
             Some(status) => status == StatusCode::UNAUTHORIZED,
@@ -216,14 +215,15 @@ impl Asked {
     }
 }
 
-/// Writes that the work of a request begins, if that belongs into the audit log.
+/// Writes that the work of a request begins, if the request belongs in the audit log.
 ///
-/// It is the last thing before the work: a process that is killed has left this line.
+/// It is called last before the work. So if the process is killed during the work, this line
+/// exists.
 pub(crate) fn audit_begun(received: &Received) {
     audit_line(received, &"begun", None);
 }
 
-/// Writes a line of the audit log, of a request that belongs into it.
+/// Writes a line of the audit log, if the request belongs in it.
 fn audit_line(received: &Received, status: &dyn tracing::Value, code: Option<&'static str>) {
     let Some(call) = received.audited() else { return };
     tracing::info!(
@@ -237,7 +237,7 @@ fn audit_line(received: &Received, status: &dyn tracing::Value, code: Option<&'s
     );
 }
 
-/// Whoever hangs up, or whose time is up, may have been served all the same.
+/// The client hung up, or the host's time was over. The request may have been served all the same.
 impl Drop for Asked {
     fn drop(&mut self) {
         if self.is_told {
@@ -267,7 +267,7 @@ fn new_id(random: &dyn Random) -> HeaderValue {
     HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from_static("-"))
 }
 
-/// The method's name; a method may be any text, so those without meaning to us are one.
+/// The name of the method. A method may be any text, so all unknown ones share one name.
 fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

@@ -2,12 +2,12 @@
 //!
 //! `cargo run -p haumana-api --example openapi > openapi.json` writes the copy that is checked in.
 //!
-//! The steps are: collect the calls that are served, let each write what it says of itself, add
-//! every component that the schema and the wire have, and drop the components that no call reaches.
-//! So a host that serves `POST /sync` alone has a short document.
+//! The steps are: collect the calls that are served, take the documentation of each, add every
+//! component of the schema and the wire, and drop the components that no call reaches. So a host
+//! that serves `POST /sync` alone has a short document.
 //!
-//! A router makes the document when somebody first asks for it. Tests hold its examples to its
-//! schemas.
+//! A router makes the document when somebody first asks for it. Tests validate its examples against
+//! its schemas.
 
 use crate::host::Host;
 use crate::served::{Call, Served};
@@ -27,11 +27,11 @@ const ABOUT_KEYS: &str =
 /// Returns the OpenAPI 3.1 document of exactly the calls that a [`router`](crate::router()) of this
 /// schema serves to this host's users.
 ///
-/// What records hold comes from the schema: for each kind `Record_` and its name is a record, `Set_`
-/// what a push sets, with the type, the limits and the merge policy of each field.
+/// The records come from the schema. For each kind, `Record_` with its name is a record, and `Set_`
+/// with its name is what a push sets, with the type, the limits and the merge policy of each field.
 ///
-/// The document follows from the list that the router is made of, so it cannot name a call that is
-/// not served.
+/// The document and the router are made of the same list, so it cannot name a call that is not
+/// served.
 ///
 /// ```
 /// use haumana_api::{Call, Host, Served, openapi};

@@ -1,8 +1,8 @@
 //! Query parameters, read strictly: a misspelt one is an error and not a silent default.
 //!
-//! Each call that takes parameters has a struct of them, with `deny_unknown_fields`. A typing error
-//! such as `?limt=10` would otherwise answer a page of 50, and nobody would notice. Calls that take
-//! no parameters do not look at the query.
+//! Each call with parameters has a struct of them, with `deny_unknown_fields`. Otherwise a typing
+//! error such as `?limt=10` would answer a page of 50, and nobody would notice. Calls without
+//! parameters do not look at the query.
 
 use crate::error::Failure;
 use crate::limits::{DEFAULT_LIST_ENTRIES, LIST_ENTRIES};
@@ -76,7 +76,7 @@ impl Parameters for ExportQuery {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct EraseQuery {
-    /// A name for this request, by which a late copy of it is recognised.
+    /// A name for this request. A late copy of the request is recognised by it.
     pub(crate) request_id: Option<String>,
 }
 
@@ -95,7 +95,7 @@ pub(crate) fn read<T: Parameters>(uri: &Uri) -> Result<T, Failure> {
     Ok(query.0)
 }
 
-/// How many entries of a list are wanted.
+/// How many entries of a list the client wants.
 ///
 /// # Errors
 ///

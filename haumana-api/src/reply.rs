@@ -1,7 +1,7 @@
-//! Replies in JSON, with what the log is told about them.
+//! Replies in JSON, with notes for the log.
 //!
-//! A reply is made of bytes that are JSON already. The engine and the wire modules splice stored
-//! text into it, so records are not parsed and written again on their way out.
+//! The bytes of a reply are JSON already. The engine and the wire modules splice stored text into
+//! it, so records are not parsed and written again on their way out.
 //!
 //! The extensions of a response carry what is not for the client: `Notes` for the log, `Counts` for
 //! hosts that count, and the memory that a fixed reply keeps its compressed form in.
@@ -13,16 +13,16 @@ use axum::response::{IntoResponse, Response};
 use haumana_app::wire::Counts;
 use std::sync::{Arc, OnceLock};
 
-/// What goes into the log line of a request; travels with the response to where it is written.
+/// What the log line of a request says about its reply. It travels with the response.
 ///
 /// The line of a response without notes has neither code nor counts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Notes {
-    /// The code of the error that the client is told.
+    /// The code of the error, as the client receives it.
     ///
     /// `None`: a success.
     pub(crate) code: Option<&'static str>,
-    /// Why, more precisely than the client is told.
+    /// Why the request failed, more precisely than the code.
     ///
     /// A word from a fixed list, so that it can be a label of metrics.
     pub(crate) reason: Option<&'static str>,
@@ -49,8 +49,7 @@ impl Reply {
         Self { json, counts: None }
     }
 
-    /// Used by the calls that sync: what came of the request goes to the log and to hosts that
-    /// count.
+    /// Used by the calls that sync: the counts go to the log and to hosts that count.
     pub(crate) fn counted(json: Vec<u8>, counts: Counts) -> Self {
         Self { json, counts: Some(counts) }
     }
@@ -67,18 +66,18 @@ impl IntoResponse for Reply {
     }
 }
 
-/// A success that is the same each time, whoever asks.
+/// A success that is the same for everybody, each time.
 ///
-/// Limits, schema and OpenAPI document are such. Cloning it copies no bytes.
+/// Limits, schema and OpenAPI document are such replies. Cloning one copies no bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct Fixed {
     json: Bytes,
     packed: Packed,
 }
 
-/// The compressed form of a reply that is the same each time: made when it is first wanted.
+/// The compressed form of a `Fixed` reply. It is made when it is first wanted.
 ///
-/// It is filled by whichever request first asks for gzip. If two do so at once, both compress and
+/// The first request that asks for gzip fills it. If two requests do so at once, both compress and
 /// one result is kept.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Packed(pub(crate) Arc<OnceLock<Bytes>>);
@@ -97,7 +96,7 @@ impl IntoResponse for Fixed {
     }
 }
 
-/// A success with nothing to tell.
+/// A success without content.
 ///
 /// 204 without a body.
 pub(crate) fn done() -> Response {

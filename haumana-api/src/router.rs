@@ -1,4 +1,4 @@
-//! The router: calls, what is around them, and what happens to addresses that are none.
+//! The router: the calls, the layer around them, and the answers to unknown addresses.
 //!
 //! ```text
 //!  request ─▶ observe ─▶ route of a call ─▶ handler      (Api::write, Api::read)
@@ -6,12 +6,12 @@
 //!              │      └▶ no route: 404      no such method: 405
 //!              └ id, log line, CORS, gzip, panics
 //! ```
-//! `observe` is the outermost layer and sees every request, also those that no route matches. So
-//! each reply has a request id and each request has a line in the log. The routes are those of the
-//! list in `calls`; the OpenAPI document is made of the same list.
+//! `observe` is the outermost layer and sees every request, also those that match no route. So each
+//! reply has a request id and each request has a line in the log. The routes are those of the list
+//! in `calls`; the OpenAPI document is made of the same list.
 //!
-//! The router is generic in the state of the router that it is nested in. Its own state is set
-//! here, so an embedding service can nest it whatever its own state is.
+//! The router is generic in the state of the outer router. Its own state is set here, so an
+//! embedding service can nest it whatever its own state is.
 
 use crate::api::Api;
 use crate::calls::{self, About};
@@ -26,9 +26,9 @@ use std::sync::Arc;
 /// Makes the router. It can be served as it is, or nested in another one under any path, whatever
 /// the state of that one is.
 ///
-/// The OpenAPI document names the path that it is nested in. Layers of the host's own go around it;
-/// those that are added last run first, which is where [`Auth::Trusted`](crate::Auth::Trusted)
-/// needs its middleware.
+/// The OpenAPI document names the path that it is nested in. The host adds its own layers around
+/// it. Layers that are added last run first. The middleware for
+/// [`Auth::Trusted`](crate::Auth::Trusted) must be such a layer.
 pub fn router<S>(api: Api) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
@@ -38,16 +38,16 @@ where
 
 /// Makes the router with routes of the host's own beside the API's.
 ///
-/// They get what every call gets: a request id, a line in the log, compression, permission for the
-/// listed origins, and `internal` instead of a broken connection when they panic. They do not get
-/// the API's authentication.
+/// Those routes get what every call gets: a request id, a line in the log, compression, permission
+/// for the listed origins, and `internal` instead of a broken connection when they panic. They do
+/// not get the API's authentication.
 ///
-/// A path that neither has is answered as the API answers: 404 with `not_found`.
+/// An unknown path is answered as the API answers it: 404 with `not_found`.
 ///
 /// # Panics
 ///
-/// If `routes` has a path and method that the API has too. That is found when the router is made,
-/// never by a request.
+/// If `routes` has a path and method that the API has too. It panics when the router is made, never
+/// during a request.
 pub fn router_beside<S>(api: Api, routes: Router<S>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,

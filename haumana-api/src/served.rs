@@ -1,7 +1,7 @@
 //! Which calls a host serves.
 //!
-//! A host that embeds the API often has calls of its own for some of these: it erases its users
-//! itself, or shows no history.
+//! A host that embeds the API often has its own version of some of these. For example, it erases
+//! its users itself, or shows no history.
 //!
 //! The set is decided when the router is made and never changes. A call that is not in it has no
 //! route, so it answers 404, and the document does not name it.
@@ -98,11 +98,11 @@ impl Call {
         Self::PieceHistory,
         Self::RestorePiece,
     ];
-    /// What the server says about itself; none of them needs a token.
+    /// What the server says about itself. None of these calls needs a token.
     pub const ABOUT: [Self; 4] = [Self::Health, Self::Limits, Self::Schema, Self::OpenApi];
-    /// What the app on people's phones calls and no other client does.
+    /// Calls of the app on people's phones, and of no other client.
     pub const PHONES: [Self; 3] = [Self::SignIn, Self::SyncPieces, Self::SyncSessions];
-    /// What lost, and how it is closed.
+    /// The inbox: values that lost, and closing their conflicts.
     pub const INBOX: [Self; 2] = [Self::Conflicts, Self::ResolveConflict];
     /// Earlier versions, and going back to them.
     pub const HISTORY: [Self; 4] =
@@ -111,7 +111,7 @@ impl Call {
     pub const ACCOUNT: [Self; 4] = [Self::Export, Self::Import, Self::Rewind, Self::Erase];
 }
 
-/// Which calls a host serves. The others answer 404, and the OpenAPI document has none of them.
+/// Which calls a host serves. The others answer 404, and the OpenAPI document does not name them.
 ///
 /// ```
 /// use haumana_api::{Call, Served};
@@ -121,7 +121,7 @@ impl Call {
 /// assert!(served.has(Call::Sync) && !served.has(Call::SyncPieces));
 /// ```
 ///
-/// A host cannot serve by this what it lacks: [`Call::SignIn`] needs accounts that verify tokens,
+/// Some calls need more than this: [`Call::SignIn`] needs accounts that verify tokens,
 /// [`Call::Live`] a live feed, and the calls of pieces a schema that has pieces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served(BTreeSet<Call>);

@@ -1,15 +1,14 @@
 //! Replies that are sent while they are read.
 //!
-//! Only exports are. An account may have 200,000 records, and a host with a limit of memory cannot
-//! hold all of them as one text. So the body reads a part, hands it over, and reads the next part
-//! when the connection has taken that one.
+//! Only exports are sent so. An account may have 200,000 records, and a host with little memory
+//! cannot hold all of them as one text. So the body reads a part, hands it over, and reads the next
+//! part when the connection has taken that one.
 //!
 //! It holds a place among the reading requests of its account until its last byte is sent. A client
 //! that reads slowly therefore uses up its own places, and nobody else's.
 //!
-//! If the store fails in the middle, the status is sent already. The body ends with an error, the
-//! connection breaks, and the client sees a document that does not end. It is never closed
-//! properly, so a client that checks its JSON notices.
+//! If the store fails in the middle, the status is sent already. The body ends with an error, and
+//! the connection breaks. The JSON document is then incomplete, so a client that parses it notices.
 
 use crate::load::Ticket;
 use axum::body::{Body, Bytes, HttpBody};
@@ -20,24 +19,24 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// Marks a response that is sent while it is read, and that is compressed so too.
+/// Marks a response that is streamed by this crate, and may be compressed while it is sent.
 ///
-/// Streams of others, such as a route of the host, are left alone: they may need each of their
-/// bytes at once.
+/// Other streams, such as those of a route of the host, are left alone: each of their bytes may be
+/// needed at once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Streamed;
 
 /// Where the export is, and its next part; `None` at its end.
 type More = (Export, engine::Result<Option<String>>);
 
-/// An export as a body: what a slow client has not taken yet is not read yet.
+/// An export as a body. What a slow client has not taken yet is not read yet.
 ///
-/// Nothing is read ahead: the next part is read when the next frame is asked for.
+/// Nothing is read ahead: each frame reads the next part when it is asked for.
 struct ExportBody {
     engine: Arc<Engine>,
     /// Its place among the requests of the account.
     ticket: Option<Arc<Ticket>>,
-    /// It is taken out while it changes. After an error or at the end it stays at `Ended`.
+    /// It is taken out while it changes. After an error, and at the end, it is `Ended`.
     state: State,
 }
 
@@ -64,8 +63,7 @@ pub(crate) fn export_body(
     })
 }
 
-/// The ticket is what the place in the heavy lane is asked from. Without a gate the part is read at
-/// once.
+/// With a ticket, reading takes a place in the heavy lane. Without one, the part is read at once.
 fn read(engine: Arc<Engine>, mut export: Export, ticket: Option<Arc<Ticket>>) -> State {
     State::Reads(Box::pin(async move {
         // Few parts are read at once, however many exports there are. After a long wait it goes on
@@ -103,7 +101,7 @@ impl HttpBody for ExportBody {
                         Ok(Some(text)) => self.state = State::Has(text, Box::new(export)),
                         Ok(None) => {}
                         Err(error) => {
-                            // The status is sent already; a broken connection is what is left.
+                            // The status is sent already, so the connection must break.
                             tracing::error!(detail = %error, "an export was interrupted");
                             return Poll::Ready(Some(Err(error)));
                         }

@@ -9,8 +9,8 @@ use haumana_sync::time::UnixMillis;
 use std::cell::RefCell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// How many numbers are fetched from the machine at once: each fetch is a system call, and a large
-/// push asks for a number for each record.
+/// How many numbers are fetched from the machine at once. Each fetch is a system call, and a large
+/// push needs a number for each record.
 const FETCHED: usize = 32;
 
 /// The machine's clock.
@@ -23,7 +23,7 @@ pub struct SystemClock;
 /// gives out a stamp below an earlier one of the same account.
 impl Clock for SystemClock {
     fn now(&self) -> UnixMillis {
-        // A clock before 1970 is as wrong as one that stands at 1970.
+        // A clock before 1970 is wrong; it counts as 1970.
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         UnixMillis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
     }
@@ -38,7 +38,7 @@ pub struct SystemRandom;
 impl Random for SystemRandom {
     /// # Panics
     ///
-    /// If the machine has no randomness to give; going on without would break promises silently.
+    /// If the machine has no randomness. To go on would break promises silently.
     fn next_u64(&self) -> u64 {
         NUMBERS.with_borrow_mut(|numbers| {
             if numbers.is_empty() {

@@ -1,9 +1,9 @@
-//! Replies that are made and not sent count against their account, until their bytes are gone.
+//! A reply counts against its account from the moment it is made until its bytes are sent.
 //!
-//! A client could ask for its whole repertoire again and again and read none of it; then the server
-//! would hold all these replies. So each reply has a counter that lives as long as its bytes,
-//! wherever they are: in the body, in the buffers of the HTTP library, or with a host that collects
-//! them.
+//! Without that, a client could ask for its whole repertoire again and again and read none of it.
+//! The server would hold all these replies. So each reply has a counter that lives as long as its
+//! bytes, wherever they are: in the body, in the buffers of the HTTP library, or with a host that
+//! collects them.
 //!
 //! The counter travels in the extensions of the response, from the handler to the middleware that
 //! wraps the bytes.
@@ -13,8 +13,8 @@ use axum::body::{Body, Bytes, HttpBody, to_bytes};
 use axum::response::Response;
 use std::sync::Arc;
 
-/// Lets a reply count from now on, where the host bounds that. One that is sent while it is read is
-/// not in memory: its place among the requests of the account bounds it.
+/// Counts a reply from now on, if the host bounds that. A streamed reply is not in memory and is
+/// not counted: its place among the requests of the account bounds it.
 ///
 /// An `Arc`, because extensions of a response must be cloneable.
 pub(crate) fn count(mut response: Response, unsent: Option<Unsent>) -> Response {
@@ -26,7 +26,7 @@ pub(crate) fn count(mut response: Response, unsent: Option<Unsent>) -> Response 
     response
 }
 
-/// Lets a reply that counts do so until the last of its bytes is sent, or its client is gone.
+/// Keeps counting a counted reply until its last byte is sent, or its client is gone.
 pub(crate) async fn until_sent(mut response: Response) -> Response {
     let Some(unsent) = response.extensions_mut().remove::<Arc<Unsent>>() else {
         return response;
@@ -39,10 +39,10 @@ pub(crate) async fn until_sent(mut response: Response) -> Response {
     Response::from_parts(head, Body::from(Bytes::from_owner(Counted { bytes, _unsent: unsent })))
 }
 
-/// The bytes of a reply. Whoever sends them drops a body as soon as it has all frames, and the bytes
-/// when they are sent, so it is the bytes that count.
+/// The bytes of a reply, with their counter. The HTTP library drops a body as soon as it has read
+/// all frames, but keeps the bytes until they are sent. So the counter must belong to the bytes.
 ///
-/// [`Bytes::from_owner`] drops it when the last slice of the bytes is dropped.
+/// [`Bytes::from_owner`] drops this when the last slice of the bytes is dropped.
 struct Counted {
     bytes: Bytes,
     _unsent: Arc<Unsent>,

@@ -8,14 +8,13 @@ use haumana_auth::CallerKey;
 use haumana_sync::engine::{Unreadable, Witness};
 use haumana_sync::id::UserId;
 
-/// Writes a line at ERROR for each stored record that cannot be read: its kind and id, and what logs
-/// call its user; nothing of what it holds.
+/// Writes a line at ERROR for each stored record that cannot be read. The line has its kind, its id
+/// and, if there is a key, the hash of its user. It has none of its content.
 ///
-/// A host gives it to its engine, so that a person hears of what is set aside:
-/// [`Engine::with_witness`](haumana_sync::Engine::with_witness).
+/// A host gives it to its engine, so that an operator hears of records that are set aside:
 ///
-/// Alert on this line: such a record is on no device that did not have it before, and edits of it
-/// are refused until somebody has looked.
+/// Alert on this line. Such a record does not reach devices that did not have it before, and edits
+/// of it are refused until an operator has looked.
 #[derive(Debug)]
 pub struct LogWitness {
     /// Give it the key of the API, so that this line and the lines of requests name a user alike.
@@ -23,7 +22,7 @@ pub struct LogWitness {
 }
 
 impl LogWitness {
-    /// Calls users by their hashes under this key; without one it names nobody.
+    /// Names users by their hashes under this key. Without a key it names nobody.
     pub fn new(caller_key: Option<CallerKey>) -> Self {
         Self { caller_key }
     }

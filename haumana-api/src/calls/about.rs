@@ -1,11 +1,11 @@
-//! What the server says about itself; no token is needed.
+//! What the server says about itself. These calls need no token.
 //!
 //! `/limits`, `/schema` and `/openapi.json` are the same for everybody and never change while the
-//! host runs. They are made when they are first asked for, written once and compressed once. So
-//! strangers who ask for them again and again cost little, and a start waits for none of them.
+//! host runs. Each is made when it is first asked for, and compressed once. So strangers who ask
+//! again and again cost little, and no start waits for them.
 //!
-//! `/health` is the exception: it reads one small item of the store. One look is under way at a
-//! time, however many ask.
+//! `/health` is the exception: it reads one small item of the store. At most one such look is in
+//! progress at a time, however many clients ask.
 
 use super::{Route, limits};
 use crate::api::{Api, ApiConfig};
@@ -75,8 +75,8 @@ pub(super) const CALLS: &[Route] =
         },
     ];
 
-/// It reads the head of a user that nobody is, so it says nothing about any account. 503 if the
-/// store does not answer.
+/// It reads the head of a user that does not exist, so it says nothing about any account. 503 if
+/// the store does not answer.
 async fn health(
     State(api): State<Arc<Api>>,
     Extension(about): Extension<Arc<About>>,
@@ -85,8 +85,8 @@ async fn health(
     Ok(Reply::new(br#"{"status":"ok"}"#.to_vec()))
 }
 
-/// The looks at the store's health. Nobody needs a token to ask for one, so strangers share them: as
-/// many as there are take one connection of the store.
+/// The looks at the store's health. Nobody needs a token to ask for one. So requests share them:
+/// all together use one connection of the store.
 #[derive(Debug, Default)]
 struct Health {
     /// When the last look began, and whether the store answered.
@@ -94,7 +94,7 @@ struct Health {
 }
 
 impl Health {
-    /// Looks, or takes over what a look has found that began after this call.
+    /// Looks, or uses the result of a look that began after this call.
     async fn look(&self, look: impl AsyncFnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
         let asked = Instant::now();
         let mut last = self.last.lock().await;
@@ -128,11 +128,11 @@ async fn document(
     about.openapi.at(nested.as_ref().map_or("/", NestedPath::as_str))
 }
 
-/// What is made when somebody first asks for it, so that no start waits for it.
+/// A value that is made when somebody first asks for it, so that no start waits for it.
 type Later<T> = LazyLock<T, Box<dyn FnOnce() -> T + Send>>;
 
-/// What the host says about itself, which is the same as long as it runs. Everybody may ask for it, so
-/// it is written, and compressed, once.
+/// What the host says about itself, which is the same as long as it runs. Everybody may ask for it,
+/// so each part is written and compressed once.
 #[derive(Debug)]
 pub(crate) struct About {
     /// `GET /limits`
@@ -146,8 +146,8 @@ pub(crate) struct About {
 }
 
 impl About {
-    /// `openapi` makes the OpenAPI document, without the servers. A host may have a feed and not
-    /// serve it.
+    /// `openapi` makes the OpenAPI document, without the servers. A host may have a feed and still
+    /// not serve `GET /live`; then `serves_live` is false.
     pub(crate) fn new(
         api: &Api,
         serves_live: bool,
@@ -180,8 +180,8 @@ struct Document {
     /// The document without its addresses.
     value: Later<Value>,
     host: Host,
-    /// The reply for the path that was asked for first, which is the only one but for hosts that nest
-    /// under a path with parameters.
+    /// The reply for the path that was asked for first. There are others only on hosts that nest
+    /// the router under a path with parameters.
     reply: OnceLock<(String, Fixed)>,
 }
 

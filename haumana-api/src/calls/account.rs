@@ -1,9 +1,9 @@
-//! Everything of one user at once: taking it along, and erasing it.
+//! Everything of one user at once: export, import, rewind, erase.
 //!
 //! All four calls have `/users/{me}` in their address. `{me}` must be the caller's own id or the
 //! word `me`; anything else is 403. All four are noted for the audit log before anything is
-//! decided, so that attempts which were refused are in it, too, unless nobody knows who made them.
-//! A second line, `begun`, is written before the work: it is left if the process is killed.
+//! decided. So refused attempts are in it too, except those without a valid token. A second line,
+//! `begun`, is written before the work. It remains if the process is killed.
 //!
 //! What happens if the client hangs up differs:
 //!
@@ -102,8 +102,8 @@ pub(super) const CALLS: &[Route] = &[
 ];
 
 /// Three forms: one document that is streamed, one document that must fit into a reply, or one
-/// page. The first two differ by host, see [`Exports`]. All have a `Content-Disposition`, so that a
-/// browser saves a file.
+/// page. The host decides between the first two, see [`Exports`]. All have a `Content-Disposition`,
+/// so that a browser saves a file.
 async fn export(
     State(api): State<Arc<Api>>,
     me: Result<Path<String>, PathRejection>,
@@ -128,9 +128,9 @@ async fn export(
     api.read(request, Purpose::Read, work).await
 }
 
-/// One page, or without one the whole export, which then must fit.
+/// One page, or the whole export, which must fit into one reply.
 ///
-/// The engine makes pages in any case; the whole export is a first page without a next one. A page
+/// The engine makes pages in any case. The whole export is a first page without a next one. A page
 /// has at least one entry, which may exceed the limit, so the size is checked here as well.
 ///
 /// # Errors
@@ -146,12 +146,12 @@ async fn exported(api: &Api, user: &UserId, page: Option<&str>) -> Result<String
 
 /// # Errors
 ///
-/// Failures of the first part have a status of their own. Later ones break the connection.
+/// A failure of the first part has a status of its own. A later failure breaks the connection.
 async fn streamed(api: &Api, user: &UserId) -> Result<Response, Failure> {
-    // A place of its own, which is kept until the last byte is sent.
+    // The export has a ticket of its own, which lives until the last byte is sent.
     let ticket = api.ticket(user, Purpose::Read)?;
     let mut export = api.engine.export(user).await?;
-    // The first part is read before the status is sent, so that most failures have one.
+    // The first part is read before the status is sent. So most failures still get a status.
     let first = api.engine.export_more(&mut export).await?.unwrap_or_default();
     let body = export_body(Arc::clone(&api.engine), first, export, ticket);
     let mut response = Response::new(body);
@@ -183,15 +183,15 @@ fn import_reply(imported: Imported) -> Vec<u8> {
         "pieces": pieces, "practiceSessions": sessions, "history": history,
         "conflicts": conflicts, "tombstones": tombstones, "done": state == PartState::Done,
     });
-    // Only apps with kinds of their own have such.
+    // Only apps with kinds of their own have such records.
     if 0 < records {
         reply["records"] = records.into();
     }
     reply.to_string().into_bytes()
 }
 
-/// A rewind is many ordinary edits. Its body is small, so it is held to what a body about one
-/// record may have.
+/// A rewind is many ordinary edits. Its body is small, so it has the limit of a body about one
+/// record.
 async fn rewind(
     State(api): State<Arc<Api>>,
     me: Result<Path<String>, PathRejection>,
@@ -209,8 +209,9 @@ async fn rewind(
 
 /// 204 if nothing is left, 200 with a time if some bytes leave the disk later.
 ///
-/// The task that erases is not bound to the request. If the time of the request is over, the client
-/// gets 503 while the erasure goes on; the same request again then finds it done.
+/// The erasing task is not bound to the request. If the time of the request is over, the client
+/// gets 503 and the erasure goes on. If the client sends the same request again, the erasure is
+/// done.
 async fn erase(
     State(api): State<Arc<Api>>,
     me: Result<Path<String>, PathRejection>,
@@ -224,8 +225,9 @@ async fn erase(
             return Err(EraseQuery::refused());
         }
         audit_begun(&audited);
-        // The entry goes last: whoever signs in while the rest is erased leaves none behind. The
-        // same request again finishes what broke off in between, and only then it is acknowledged.
+        // The entry goes last. So a user who signs in while the rest is erased leaves no entry
+        // behind. If this breaks off, the same request again finishes it, and only then is it
+        // acknowledged.
         let all = async move {
             let erasure = api.engine.erase_as(&user, request_id.as_deref()).await?;
             if let Some(accounts) = api.accounts.as_ref().filter(|_| erasure != Erasure::Repeated) {
@@ -233,7 +235,7 @@ async fn erase(
             }
             Ok::<_, Failure>(erasure)
         };
-        // Whoever hangs up has begun it: the account is not left half erased.
+        // The erasure goes on if the client hangs up, so no account is left half erased.
         let erasure = tokio::spawn(all).await.map_err(|_| Failure::Panicked)??;
         Ok(match erasure {
             Erasure::DoneBy(by) => {
@@ -246,16 +248,16 @@ async fn erase(
     api.read(request, Purpose::Write, work).await
 }
 
-/// Lets the request stand in the audit log, whatever becomes of it.
+/// Notes the request for the audit log, however it ends.
 fn audit(request: &Request, call: &'static str) -> Received {
     let received = request.extensions().get::<Received>().cloned().unwrap_or_default();
     received.audit(call);
     received
 }
 
-/// Nobody asks for anybody else.
+/// Users may ask only about themselves.
 ///
-/// A path that is no UTF-8 names nobody, and is refused alike.
+/// A path that is not UTF-8 names no user, and is refused in the same way.
 fn check_me(user: &UserId, me: Result<Path<String>, PathRejection>) -> Result<(), Failure> {
     match me {
         Ok(Path(me)) if me == "me" || me == user.as_str() => Ok(()),

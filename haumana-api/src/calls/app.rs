@@ -1,11 +1,11 @@
 //! Part 1: what the app on people's phones calls to sync.
 //!
-//! These two calls speak the dialect of an app that existed before this server. The whole of it is
-//! in the crate `haumana-app`; here is only the way from a body to a reply. They are served where
-//! the schema has pieces.
+//! These two calls speak the dialect of an app that existed before this server. The crate
+//! `haumana-app` has all of that dialect; this module only leads from a body to a reply. The calls
+//! are served where the schema has pieces.
 //!
 //! The app sends its whole repertoire each time, so these bodies are large. The host's limit of a
-//! body bounds how large a repertoire can be synced.
+//! body is also the limit of a repertoire.
 
 use super::Route;
 use crate::api::Api;

@@ -41,10 +41,11 @@ pub(super) const CALLS: &[Route] = &[Route {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SignInRequest<'a> {
-    /// The token. In spite of the name, it may be of any issuer that the host trusts.
+    /// The token. In spite of the field's name, it may be of any issuer that the host trusts.
     #[serde(borrow)]
     google_id_token: Option<Cow<'a, str>>,
-    /// An id of Cognito's, which the app wants back. Nothing is done with it.
+    /// An id of Cognito's. The reply returns it, because the app expects that; nothing else uses
+    /// it.
     #[serde(borrow)]
     identity_id: Option<Cow<'a, str>>,
 }
@@ -77,7 +78,7 @@ struct SignedIn<'a> {
 async fn sign_in(State(api): State<Arc<Api>>, request: Request) -> Result<Reply, Failure> {
     let accounts = api.accounts.as_ref().ok_or(Failure::NoSuchRoute)?;
     let (body, received) = small_body(&api, request).await?;
-    // Which of the two is wrong with it, the parser of another call says just as well.
+    // `Data`: the body is JSON, but of another form.
     let request: SignInRequest<'_> = serde_json::from_slice(&body).map_err(|error| {
         let is_json = error.classify() == serde_json::error::Category::Data;
         Failure::BadRequest(if is_json { BadRequest::Shape } else { BadRequest::Json })
@@ -92,7 +93,7 @@ async fn sign_in(State(api): State<Arc<Api>>, request: Request) -> Result<Reply,
     api.note_caller(&received, &principal.user);
     let profile = profile(&principal)?;
     let username = username(&principal.user);
-    // It writes, so it takes its turn as every other request of the account that does.
+    // It writes, so it takes its turn like every other writing request of the account.
     let ticket = api.ticket(&principal.user, Purpose::Write)?;
     let (directory, entry) = (Arc::clone(&accounts.directory), (username.clone(), profile.clone()));
     let put = async move { Ok(directory.put(&entry.0, &entry.1).await?) };
@@ -109,7 +110,7 @@ async fn sign_in(State(api): State<Arc<Api>>, request: Request) -> Result<Reply,
     Ok(Reply::new(serde_json::to_vec(&reply).unwrap_or_default()))
 }
 
-/// Reads the body. Anybody may send one, so it is held to what a token needs.
+/// Reads the body. Anybody may send one, so its limit is what a token needs.
 async fn small_body(api: &Api, request: Request) -> Result<(Vec<u8>, Received), Failure> {
     let (head, body) = request.into_parts();
     let received = head.extensions.get::<Received>().cloned().unwrap_or_default();
@@ -119,7 +120,7 @@ async fn small_body(api: &Api, request: Request) -> Result<(Vec<u8>, Received), 
     Ok((body, received))
 }
 
-/// What the directory is told; only an address that the issuer vouches for.
+/// The entry for the directory. Only an address that the issuer has verified goes into it.
 fn profile(principal: &Principal) -> Result<Profile, Failure> {
     let email = principal.email.clone().filter(|_| principal.email_verified);
     let email = email.filter(|email| !email.is_empty());
@@ -131,8 +132,8 @@ fn profile(principal: &Principal) -> Result<Profile, Failure> {
 }
 
 impl Accounts {
-    /// It need not be the verifier of the other calls: where a gateway has verified the token of a
-    /// request, this call still verifies the one in its body.
+    /// It need not be the verifier of the other calls. A gateway may have verified the token of the
+    /// request; this call still verifies the token in its body.
     async fn verify(&self, token: &str) -> Result<Principal, Failure> {
         let verifier = self.sign_in.as_ref().ok_or(Failure::NoSuchRoute)?;
         Ok(verifier.verify(token).await?)

@@ -1,8 +1,8 @@
-//! The inbox: what lost and waits for a person.
+//! The inbox: values that lost and wait for a person.
 //!
-//! A value that loses a merge is not thrown away. It waits here until somebody decides about it;
-//! the value can be had for the retention time. Restoring it, or setting another one, is a new
-//! edit, which other devices receive like any edit.
+//! A value that loses a merge is not thrown away. It waits here until somebody decides about it,
+//! and is available for the retention time. Restoring it, or setting another value, is a new edit,
+//! which other devices receive like any edit.
 
 use super::Route;
 use crate::api::Api;
@@ -83,7 +83,7 @@ async fn resolve(
             ResolveWith::Keep => Resolution::Keep,
             ResolveWith::Restore => Resolution::Restore,
             ResolveWith::Set(raw) => {
-                // What a value may be depends on the field that it is for.
+                // The form of a value depends on the field of the conflict.
                 let value = api.engine.conflict_value(&user, id, raw).await?;
                 Resolution::Set(
                     value.ok_or(BadRequest::Expected("value is one that its field takes"))?,
@@ -98,7 +98,7 @@ async fn resolve(
     api.write(request, RECORD_RAW_BYTES, |_| Ok(()), work).await
 }
 
-/// The record that an address names. What is no id names nothing.
+/// The record that an address names. A text that is not an id names nothing.
 pub(super) fn record_id(id: Result<Path<String>, PathRejection>) -> Result<RecordId, Failure> {
     let id = id.ok().and_then(|Path(text)| RecordId::parse(&text));
     id.ok_or(Failure::NoSuchThing)

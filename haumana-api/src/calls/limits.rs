@@ -1,11 +1,11 @@
-//! `GET /limits`: what this host enforces, and what each field of its schema takes.
+//! `GET /limits`: the limits that this host enforces, and those of each field of its schema.
 //!
-//! A client asks here instead of having numbers of its own: a host may lower them, and a client
+//! A client asks here instead of having numbers of its own, because a host may lower them. A client
 //! that knows them can warn its user before it sends anything.
 //!
 //! Names are stable. They are those of the constants in `haumana_sync::limits`, spelt as on the
-//! wire, and a test compares the two. Times end in `Ms` or `Secs`, sizes in `Bytes` or `Chars`. How
-//! many requests are at work at once is not told: it follows from the number of cores, and a client
+//! wire, and a test compares the two. Times end in `Ms` or `Secs`, sizes in `Bytes` or `Chars`. The
+//! number of requests at work is not published: it follows from the number of cores, and a client
 //! can do nothing with it.
 
 use crate::api::ApiConfig;
@@ -17,7 +17,7 @@ use haumana_sync::schema::{Element, FieldType, Kind, Schema};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// Every limit of a host of this schema, by name. Without a live feed clients have to ask.
+/// Every limit of a host of this schema, by name. `live` is `None` on a host without a live feed.
 pub(super) fn all(config: &ApiConfig, live: Option<&LiveLimits>, schema: &Schema) -> Value {
     let timeout_ms = in_ms(config.body_timeout);
     let mut all = Map::from_iter([
@@ -109,7 +109,7 @@ fn of_live(limits: &LiveLimits) -> Value {
     })
 }
 
-/// For each kind the limits of its fields, of those that have any.
+/// The limits of the fields, by kind. A field without limits is left out.
 fn of_kinds(schema: &Schema) -> Value {
     let kinds = schema.kinds().iter();
     Value::Object(kinds.map(|kind| (kind.name().to_owned(), of_fields(kind))).collect())
@@ -122,7 +122,7 @@ fn of_fields(kind: &Kind) -> Value {
     Value::Object(limited.collect())
 }
 
-/// What a value of the type has to keep; `None` of a type without a limit in numbers.
+/// The limits of values of the type; `None` if the type has no limit in numbers.
 fn of_type(field_type: &FieldType) -> Option<Value> {
     match field_type {
         FieldType::Text { max_chars } => Some(json!({ "chars": max_chars })),
@@ -161,8 +161,8 @@ mod tests {
 
         let published = all(&config, None, &haumana_sync::repertoire::schema());
 
-        // A new one does not compile until it stands here, too. Two follow from the cores of the host,
-        // and say nothing to a client.
+        // A new one does not compile until it is named here. Two follow from the cores of the host,
+        // and mean nothing to a client.
         let Load {
             light: _,
             heavy: _,

@@ -1,12 +1,12 @@
-//! `GET /live`: hearing that something was committed, by whichever device and call.
+//! `GET /live`: says at once that something was committed, by any device or call.
 //!
 //! Clients that accept `text/event-stream` by name get a stream. All others get a long poll: one
 //! reply, as soon as there is something to say. Both need the same rights, and take one of the
 //! places that [`LiveLimits`](crate::LiveLimits) has for the account.
 //!
-//! What a client knows already it says as `after`, or as `Last-Event-ID`, which browsers send by
-//! themselves. If that is the present revision, a stream begins with a comment and a poll waits. If
-//! it is not, the present revision comes at once.
+//! A client sends the revision that it knows as `after`, or as `Last-Event-ID`, which browsers send
+//! by themselves. If that is the present revision, a stream begins with a comment, and a poll
+//! waits. If it is not, the present revision comes at once.
 
 use super::Route;
 use crate::api::Api;
@@ -54,7 +54,7 @@ async fn live(State(api): State<Arc<Api>>, request: Request) -> Result<Response,
     let (head, _) = request.into_parts();
     let caller = api.auth.caller(&head).await?;
     let ends_at = Instant::now() + lasts(&api, &caller)?;
-    // The look at the head is a request as any other. Waiting is not: it takes no place among them.
+    // Looking at the head is a request like any other. Waiting is not: it takes no place.
     let work = |api: Arc<Api>, user, uri| async move {
         let query: LiveQuery = query::read(&uri)?;
         let live = api.live.as_ref().ok_or(Failure::NoSuchRoute)?;
@@ -76,9 +76,8 @@ async fn live(State(api): State<Arc<Api>>, request: Request) -> Result<Response,
     Ok(Reply::new(said(revision).into_bytes()).into_response())
 }
 
-/// How long the caller may listen.
-///
-/// The shorter of what a stream may last and of what is left of the token, with its leeway.
+/// How long the caller may listen: the lifetime of a stream, or the rest of the token's time with
+/// its leeway, if that is shorter.
 fn lasts(api: &Api, caller: &Caller) -> Result<Duration, Failure> {
     let live = api.live.as_ref().ok_or(Failure::NoSuchRoute)?;
     let longest = live.limits().lifetime;
@@ -90,7 +89,7 @@ fn lasts(api: &Api, caller: &Caller) -> Result<Duration, Failure> {
 /// Waits for news, and returns the revision after that.
 ///
 /// If nothing comes in time, or the host stops, it returns the revision that the client knows. That
-/// is a good answer: the client asks again.
+/// is a valid answer: the client asks again.
 async fn wait(mut seat: Seat, revision: u64, ends_at: Instant) -> u64 {
     let until = ends_at.min(Instant::now() + seat.limits().poll);
     match timeout_at(until, seat.next()).await {
@@ -99,8 +98,8 @@ async fn wait(mut seat: Seat, revision: u64, ends_at: Instant) -> u64 {
     }
 }
 
-/// Whether the client asks for events by name. What takes anything, such as a browser's address
-/// line, would not know what to do with a reply that never ends.
+/// Whether the client asks for events by name. A client that accepts anything, such as a browser's
+/// address line, could not handle a reply that never ends.
 fn accepts_events(headers: &HeaderMap) -> bool {
     let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let mut items = values.flat_map(|value| value.split(','));
@@ -110,7 +109,8 @@ fn accepts_events(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Browsers send back what they were given; what is no revision of ours is no revision.
+/// The revision in `Last-Event-ID`. Browsers send back what they were given; any other text is
+/// ignored.
 fn last_event_id(headers: &HeaderMap) -> Option<u64> {
     headers.get("last-event-id")?.to_str().ok()?.trim().parse().ok()
 }

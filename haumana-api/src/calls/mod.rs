@@ -1,9 +1,8 @@
-//! The calls: for each its method and path, what serves it, and what is documented about it.
+//! The calls: the method and path of each, its handler, and its documentation.
 //!
 //! Each module has a list `CALLS`, and below it the handlers. An entry of the list names the call,
-//! says how it is served, and says what is documented about it. Router and document are made of
-//! these lists, so a call cannot be served without being documented, or documented without being
-//! served.
+//! its handler and its documentation. Router and document are made of these lists, so no call is
+//! served without being documented, or documented without being served.
 //!
 //! To add a call: a variant of [`Call`], an entry here, its schema and its example in `doc`, and a
 //! section in `docs/protocol.md`. Tests compare the first three with one another.
@@ -33,7 +32,7 @@ use std::sync::Arc;
 
 /// One call, as it is served and documented.
 pub(crate) struct Route {
-    /// By which a host chooses it.
+    /// The name by which a host chooses it.
     pub(crate) call: Call,
     /// In lower case, as OpenAPI has it.
     pub(crate) method: &'static str,
@@ -41,12 +40,13 @@ pub(crate) struct Route {
     pub(crate) path: &'static str,
     /// A function, because lists are constants and method routers are not.
     pub(crate) serve: fn() -> MethodRouter<Arc<Api>>,
-    /// Its examples and schemas depend on which kinds the server keeps.
+    /// A function of the schema, because examples and schemas depend on the kinds that the server
+    /// keeps.
     pub(crate) doc: fn(&Schema) -> Doc,
 }
 
-/// The calls of a server of this schema that serves these; the router and the OpenAPI document are
-/// made of this list alone. The phones' calls and those of pieces are there only where there are
+/// The calls of a server of this schema that serves these. Router and OpenAPI document are made of
+/// this list alone. The phones' calls and the calls about pieces are in it only if the schema has
 /// pieces.
 pub(crate) fn of(schema: &Schema, served: &Served) -> Vec<&'static Route> {
     let of_pieces: &[&[Route]] = &[app::CALLS, pieces::CALLS];

@@ -85,10 +85,10 @@ async fn restore(
     restored(api, request, key).await
 }
 
-/// Answers with the page of a history that a request asks for, if there can be such a record.
+/// Answers with the page of history that a request asks for, if there can be such a record.
 ///
-/// The key is a `Result`, so that 404 for an address that names nothing comes after 401 for a
-/// caller without a token.
+/// The key is a `Result`, because 401 for a caller without a token comes before 404 for an address
+/// that names nothing.
 pub(super) async fn paged(
     api: Arc<Api>,
     request: Request,
@@ -110,8 +110,7 @@ pub(super) async fn paged(
 
 /// Restores the version that a request asks for, if there can be such a record.
 ///
-/// A restore is an edit, with the content of an earlier version. It is recognised when it is
-/// repeated.
+/// A restore is an edit, with the content of an earlier version. A repeated restore is recognised.
 pub(super) async fn restored(
     api: Arc<Api>,
     request: Request,
@@ -126,7 +125,7 @@ pub(super) async fn restored(
     api.write(request, RECORD_RAW_BYTES, |_| Ok(()), work).await
 }
 
-/// The record that an address names. What is no kind of the schema names nothing.
+/// The record that an address names. A kind that the schema does not have names nothing.
 fn key(api: &Api, named: Named) -> Result<Key, Failure> {
     let Ok(Path((kind, id))) = named else { return Err(Failure::NoSuchThing) };
     let kind = api.engine.schema().named(&kind).ok_or(Failure::NoSuchThing)?;

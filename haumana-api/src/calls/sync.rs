@@ -1,9 +1,9 @@
 //! Part 2: push and pull of new clients in one round trip.
 //!
-//! It is the one call that a client needs. The body has pushes, each with the version on which it
-//! was made; the reply has a result for each push, and the records that have changed since the
-//! cursor. A push that cannot be taken is a result with a code, and does not keep the others from
-//! going through. A body of another form fails as a whole.
+//! It is the one call that a client needs. The body has pushes, each with the version on which its
+//! edit was made. The reply has a result for each push, and the records that have changed since the
+//! cursor. A push that cannot be taken has a code in its result, and the other pushes go through. A
+//! body of another form fails as a whole.
 
 use super::Route;
 use crate::api::Api;

@@ -3,7 +3,7 @@
 //! An implementation calls [`directory_tests!`](crate::directory_tests) once and gets one test per
 //! law, each on an empty directory of its own. A law panics where a promise is broken.
 
-// A law that cannot go on has found what it looks for.
+// A law panics where a promise is broken, so it may unwrap.
 #![allow(clippy::unwrap_used)]
 
 use super::{Profile, UserDirectory};
@@ -91,7 +91,7 @@ pub async fn the_same_sign_in_again_changes_nothing(directory: &dyn Inspect) {
     assert!(directory.entry(KAI).await == Some(kai()));
 }
 
-/// What the profile does not say stays what it was.
+/// A `put` leaves what its profile does not contain.
 pub async fn what_a_token_does_not_say_stays(directory: &dyn Inspect) {
     directory.put(KAI, &kai()).await.unwrap();
 
@@ -173,7 +173,7 @@ pub async fn removing_one_leaves_the_others(directory: &dyn Inspect) {
     assert!(directory.entry(KALA).await == Some(kai()));
 }
 
-/// A later `put` makes a new entry, which knows nothing of the old one.
+/// A later `put` makes a new entry, with nothing of the old one.
 pub async fn a_sign_in_after_removal_starts_anew(directory: &dyn Inspect) {
     directory.put(KAI, &kai()).await.unwrap();
     directory.remove(KAI).await.unwrap();

@@ -1,13 +1,12 @@
 //! The user directory: who has ever signed in, under which name, with which address.
 //!
-//! It is beside the repertoires, not above them: a repertoire needs no entry, and nothing is
-//! permitted because of one.
+//! It is independent of the repertoires: a repertoire needs no entry, and an entry permits nothing.
 //!
 //! Use it if the host wants to know who its users are: to write to them, or to list them in a
 //! console. Cognito's is in `haumana-directory-cognito`, one on SQLite in `haumana-server`.
 //!
-//! Deleting an account removes its entry last, after the records. If that breaks off in between,
-//! the same request again finishes it, unless the user has begun anew.
+//! Deleting an account removes its entry last, after the records. If that breaks off, the same
+//! request again finishes it, unless the user has begun anew.
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -55,7 +54,7 @@ pub trait UserDirectory: fmt::Debug + Send + Sync + 'static {
     ///
     /// - Idempotent: the same call again leaves the same entry.
     /// - Two first sign-ins at once both succeed, and leave one entry.
-    /// - What the profile does not say stays what it was.
+    /// - What the profile does not contain stays as it was.
     /// - No other entry changes, whatever the profiles have in common.
     ///
     /// # Errors
@@ -68,7 +67,7 @@ pub trait UserDirectory: fmt::Debug + Send + Sync + 'static {
     /// # Guarantees
     ///
     /// - Idempotent: an entry that is not there is removed already.
-    /// - A later [`UserDirectory::put`] makes a new entry, which knows nothing of the old one.
+    /// - A later [`UserDirectory::put`] makes a new entry, with nothing of the old one.
     ///
     /// # Errors
     ///
@@ -90,7 +89,7 @@ pub struct Profile {
 }
 
 impl fmt::Debug for Profile {
-    /// Shows no more than that there is one, so that logs stay free of personal data.
+    /// Shows no content, so that logs stay free of personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Profile(..)")
     }
@@ -104,13 +103,13 @@ pub enum DirectoryErrorKind {
     Unavailable,
     /// The directory refuses, and will again. A person must look.
     ///
-    /// The client is told `internal`; the reason is in the log.
+    /// The client gets `internal`; the reason is in the log.
     Refused,
 }
 
 /// A failed call of a directory.
 ///
-/// `Display`, also that of its sources, never shows the user's data, so it is safe to log.
+/// Neither its `Display` nor that of its sources shows the user's data, so it is safe to log.
 #[derive(Debug)]
 pub struct DirectoryError {
     op: &'static str,

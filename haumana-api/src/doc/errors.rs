@@ -1,5 +1,5 @@
-//! Errors, as they are documented. What happens when is decided in `crate::error`; a test there
-//! compares.
+//! The documented errors. `crate::error` decides which error is answered when; a test there
+//! compares the two.
 
 use super::reference;
 use serde_json::{Map, Value, json};
@@ -39,7 +39,7 @@ pub fn error_codes() -> impl Iterator<Item = ErrorCode> {
 /// A code, when it is answered, and what the client does.
 type Code = (&'static str, &'static str, &'static str);
 
-/// Every status, its codes, and what the OpenAPI document says of it.
+/// Every status, its codes, and its description in the OpenAPI document.
 ///
 /// To add a code, add it here and answer it in the `error` module. `docs/errors.md` is generated
 /// from this list.
@@ -183,12 +183,12 @@ const ERRORS: [(u16, &[Code], &str); 12] = [
     ),
 ];
 
-/// The name under which the answer with this status stands in the document.
+/// The name of the component for the answer with this status.
 pub(super) fn name(status: u16) -> String {
     format!("Error{status}")
 }
 
-/// What every response carries.
+/// The headers of every response.
 pub(super) fn headers() -> Value {
     json!({ "X-Request-Id": {
         "description": "The id of the request in the server's log.",

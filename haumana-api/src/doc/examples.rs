@@ -1,4 +1,5 @@
-//! Examples of requests and replies. Tests send the requests, and hold both to their schemas.
+//! Examples of requests and replies. Tests send the requests, and validate both against their
+//! schemas.
 //!
 //! They are about pieces and sessions. A server whose schema has no such records shows samples of
 //! its own kinds.
@@ -9,11 +10,11 @@ use serde_json::{Value, json};
 
 pub(super) const PIECE: &str = "5EED0000-0000-4000-8000-00000000000A";
 const SESSION: &str = "5EED0000-0000-4000-8000-0000000000B0";
-/// Devices are named by chance: two that name themselves alike would be taken for one.
+/// Devices have random ids: two with the same id would be taken for one.
 pub(super) const DEVICE: &str = "7f3c0a52-9d1e-4b60-8a77-5c2f4e9b1d03";
 pub(super) const OTHER_DEVICE: &str = "c41d8e6b-0f27-4a95-b3d8-91e60a7c25f4";
 pub(crate) const REQUEST: &str = "2b9e4d17-6a30-4c8f-95b2-e07d13a8f6c4";
-/// What the pushes of `.ci/schemathesis` make lose has this id.
+/// The id of the conflict that the pushes of `.ci/schemathesis` make.
 pub(crate) const CONFLICT: &str = "D90357F6-E751-3C2C-BA03-F609CB9C92BA";
 /// Tests put a good token in its place.
 const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.e30.c2ln";
@@ -32,7 +33,7 @@ fn are_of(schema: &Schema) -> bool {
     takes(schema.named("piece"), &value()) && takes(schema.named("session"), &session)
 }
 
-/// Whether a record of the kind can be made of these fields.
+/// Whether a record of the kind can be made of the fields of this one.
 fn takes(kind: Option<&std::sync::Arc<Kind>>, record: &Value) -> bool {
     let (Some(kind), Value::Object(fields)) = (kind, record) else { return false };
     let fits = |(name, value): (&String, &Value)| {
@@ -72,7 +73,7 @@ pub(crate) fn pieces() -> [(&'static str, Value); 2] {
     let mut pushed = piece(1);
     pushed["locallyModified"] = Value::Bool(true);
     if let Value::Object(pushed) = &mut pushed {
-        // The token says whose it is.
+        // The token says which user it is.
         pushed.remove("userId");
     }
     [
@@ -225,7 +226,7 @@ pub(crate) fn record_history_reply(schema: &Schema) -> Value {
     reply
 }
 
-/// The beginning of what a schema says: its first kind, with two fields.
+/// The beginning of a schema file: its first kind, with two fields.
 pub(crate) fn schema(schema: &Schema) -> Value {
     let mut whole: Value = serde_json::from_str(&schema.to_json()).unwrap_or_default();
     let kinds = whole.get_mut("kind").and_then(Value::as_array_mut);
@@ -251,7 +252,7 @@ pub(crate) fn restore_reply() -> Value {
     json!({ "version": 4 })
 }
 
-/// An empty one: the account that the examples are tried on holds something.
+/// An empty import: the account on which the examples are tried is not empty.
 pub(crate) fn import() -> [(&'static str, Value); 1] {
     let nothing = json!({
         "exportDate": AT, "exportVersion": "1.0", "user": { "id": "110248495921238986420" },

@@ -5,17 +5,17 @@ use haumana_sync::schema::{Element, Field, FieldType, Group, Kind, Merge};
 use haumana_sync::time::UnixMillis;
 use serde_json::{Value, json};
 
-/// A field in `set` of a push. Null clears where the field can be absent.
+/// A field in `set` of a push. Null clears it if the field may be absent.
 ///
-/// It says no default: an absent field of a push is untouched, and a client that filled defaults in
-/// would overwrite what others wrote.
+/// It declares no default. An absent field of a push stays untouched; a client that filled in
+/// defaults would overwrite values of others.
 pub(super) fn sent(kind: &Kind, field: &Field) -> Value {
     let form = form(field.field_type());
     let form = if field.is_required() { not_null(form) } else { or_null(form) };
     with(form, "description", describe(kind, field).into())
 }
 
-/// A field in a record that the server returns. What is absent is not there, so null is no value.
+/// A field in a record that the server returns. An absent field has no key, so null is not a value.
 pub(super) fn stored(kind: &Kind, field: &Field) -> Value {
     let mut stored = with(form(field.field_type()), "description", describe(kind, field).into());
     if let FieldType::Set { .. } = field.field_type() {
@@ -29,8 +29,8 @@ pub(super) fn stored(kind: &Kind, field: &Field) -> Value {
     }
 }
 
-/// What a conflict or a history entry has of what it names: of a field its value, of a group an
-/// object of its fields.
+/// The value in a conflict or a history entry: for a field its value, for a group an object of its
+/// fields.
 pub(super) fn unit(kind: &Kind, name: &str) -> Value {
     match kind.groups().iter().find(|group| group.name() == name) {
         None => form(kind.named(name).field_type()),
@@ -42,11 +42,12 @@ pub(super) fn unit(kind: &Kind, name: &str) -> Value {
     }
 }
 
-/// What a field holds, and its limit.
+/// The type of a field's value, and its limit.
 fn form(field_type: &FieldType) -> Value {
     match field_type {
         FieldType::Text { max_chars } => json!({ "type": "string", "maxLength": max_chars }),
-        // No keyword counts bytes. Every character has at least one.
+        // No keyword counts bytes. A character has at least one byte, so this never refuses a valid
+        // text.
         FieldType::Lines { max_bytes } => json!({ "type": "string", "maxLength": max_bytes }),
         FieldType::Flag => json!({ "type": "boolean" }),
         FieldType::Integer => json!({ "type": "integer", "format": "int64" }),
@@ -61,7 +62,7 @@ fn form(field_type: &FieldType) -> Value {
             json!({ "type": "array", "maxItems": max, "items": element(*of) })
         }
         FieldType::Counter => counter(),
-        // JSON is any value, and so is what a later version of the library may have.
+        // JSON is any value. So is a type that a later version of the library adds.
         _ => json!({}),
     }
 }
@@ -74,7 +75,7 @@ fn element(of: Element) -> Value {
     }
 }
 
-/// For each device what it added and what it took away.
+/// For each device its increments and its decrements.
 fn counter() -> Value {
     json!({
         "type": "object",
@@ -89,7 +90,7 @@ fn counter() -> Value {
     })
 }
 
-/// Null fits too.
+/// Allows null too.
 fn or_null(mut form: Value) -> Value {
     if let Some(name) = form.get("type").cloned() {
         form["type"] = json!([name, "null"]);
@@ -100,7 +101,7 @@ fn or_null(mut form: Value) -> Value {
     form
 }
 
-/// Null does not fit; only a form of any JSON has to say so.
+/// Excludes null. Only a form of any JSON has to say so.
 fn not_null(form: Value) -> Value {
     if form.get("type").is_some() {
         return form;
@@ -113,8 +114,8 @@ fn with(mut form: Value, keyword: &str, value: Value) -> Value {
     form
 }
 
-/// Says for people what the keywords cannot: limits in bytes, what a new record has, and what becomes
-/// of concurrent edits.
+/// Tells people what the keywords cannot express: limits in bytes, the value in a new record, and
+/// how concurrent edits merge.
 fn describe(kind: &Kind, field: &Field) -> String {
     let limit = match field.field_type() {
         FieldType::Lines { max_bytes } => format!("At most {max_bytes} bytes of UTF-8. "),

@@ -1,8 +1,8 @@
-//! The components of each kind of a schema: what its records hold, and the parts of requests and
-//! replies that hold them.
+//! The components of each kind of a schema: its records, and the parts of requests and replies that
+//! hold records.
 //!
-//! Names are `Record_` and the name of the kind, and so on. No other component has a `_` in its name,
-//! so whatever kinds are called, no two components have one name.
+//! Names are `Record_` and the name of the kind, and so on. No other component has a `_` in its
+//! name. So no two components have one name, whatever the kinds are called.
 
 use super::schemas::{list_of, object};
 use super::{fields, records, reference};
@@ -10,7 +10,7 @@ use haumana_sync::limits;
 use haumana_sync::schema::{Field, Kind, Schema};
 use serde_json::{Map, Value, json};
 
-/// Returns the components of all kinds, and those of which each kind has a form of its own.
+/// Returns the components of all kinds, and those that choose between the kinds.
 pub(super) fn components(schema: &Schema) -> Map<String, Value> {
     let mut all = Map::new();
     for kind in schema.kinds() {
@@ -53,7 +53,7 @@ fn of(what: &str, kind: &Kind) -> Value {
     reference(&name(what, kind))
 }
 
-/// The component of one of the kinds; `kind` says of which.
+/// The component of one of the kinds; its `kind` says which.
 fn one_of(schema: &Schema, what: &str) -> Value {
     let kinds = || schema.kinds().iter();
     let all: Vec<Value> = kinds().map(|kind| of(what, kind)).collect();
@@ -101,7 +101,7 @@ fn set(kind: &Kind) -> Value {
     })
 }
 
-/// One push. What cannot be taken is reported in its result, and everything else goes through.
+/// One push. A flaw is reported in its result, and everything else goes through.
 fn push(kind: &Kind) -> Value {
     let properties = json!({
         "kind": named(kind),
@@ -149,7 +149,7 @@ fn conflict(kind: &Kind) -> Value {
     records::conflict(named(kind), field, of("UnitValue", kind))
 }
 
-/// What is decided as one: the names by which the history and the inbox call it.
+/// The fields and groups that are decided as one, by the names that history and inbox use.
 fn unit(kind: &Kind) -> Value {
     json!({
         "type": "string",
@@ -164,11 +164,11 @@ fn unit_names(kind: &Kind) -> Vec<&str> {
     kind.fields().iter().map(Field::name).filter(is_first).collect()
 }
 
-/// The value of one of them.
+/// The value of one of these fields or groups.
 fn unit_value(kind: &Kind) -> Value {
     let mut all: Vec<Value> = Vec::new();
     for form in unit_names(kind).into_iter().map(|name| fields::unit(kind, name)) {
-        // A form without a keyword is any value, which stands at the end.
+        // A form without a keyword allows any value. It is added at the end.
         if form != json!({}) && !all.contains(&form) {
             all.push(form);
         }

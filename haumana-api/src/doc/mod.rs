@@ -1,11 +1,11 @@
-//! What is documented: about each call, and what all of them share.
+//! What is documented: about each call, and about all of them.
 //!
-//! It is written by hand: handlers take whole requests, because nobody's body is read before it is
-//! known who sends it, and records are spliced in as stored text. Macros would find no types in
-//! that to derive schemas from. Tests hold router, examples and document to one another.
+//! It is written by hand. Macros could not derive schemas from the handlers: these take whole
+//! requests, and records are spliced in as stored text. Tests compare router, examples and document
+//! with one another.
 //!
-//! What records hold is made of the schema (`kinds`, `fields`). What the phones' calls say of pieces
-//! and sessions is not (`records`): their keys are a fixed list.
+//! The schemas of records are made of the schema (`kinds`, `fields`). Those of pieces and sessions
+//! in the phones' calls are not (`records`): their keys are a fixed list.
 
 mod errors;
 pub(crate) mod examples;
@@ -27,7 +27,7 @@ const NO_CONTROLS: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$";
 
 /// What is documented about one call.
 pub(crate) struct Doc {
-    /// An operation object of OpenAPI 3.1, as far as it is known.
+    /// An operation object of OpenAPI 3.1. Security and errors are added at the end.
     json: Value,
     /// Whether it needs no token.
     is_public: bool,
@@ -103,7 +103,7 @@ impl Doc {
         self
     }
 
-    /// What is documented, on a host where calls that are not public require this.
+    /// The operation object, on a host whose non-public calls have this security requirement.
     pub(crate) fn into_json(mut self, requirement: Value) -> Value {
         self.json["security"] = if self.is_public { json!([]) } else { requirement };
         for status in self.fails {

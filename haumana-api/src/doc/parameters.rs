@@ -1,7 +1,7 @@
 //! Parameters of addresses and queries.
 //!
-//! One function for each parameter, so that calls which share one document it alike. What is said
-//! here is not what enforces it: `query` reads queries, and the handlers read paths. Numbers come
+//! There is one function for each parameter, so calls that share a parameter document it alike.
+//! Nothing here enforces anything: `query` reads queries, and the handlers read paths. Numbers come
 //! from the same constants.
 
 use super::examples;

@@ -1,4 +1,4 @@
-//! Schemas of what all records have, and of pieces and sessions as the phones' calls know them.
+//! Schemas of what all records have, and of pieces and sessions in the phones' calls.
 //!
 //! The phones' keys are a fixed list, whatever the schema says.
 
@@ -103,8 +103,8 @@ pub(super) fn session() -> Value {
     json!({ "allOf": [reference("SessionValue"), own] })
 }
 
-/// A piece as the app sends it. Nothing is required of it here: what cannot be taken is reported
-/// in the reply, and everything else goes through.
+/// A piece as the app sends it. Nothing is required here: a flaw is reported in the reply, and
+/// everything else goes through.
 pub(super) fn pushed_piece() -> Value {
     json!({
         "type": "object",
@@ -127,7 +127,7 @@ pub(super) fn pushed_session() -> Value {
     })
 }
 
-/// An entry of the inbox about a kind: how it names the kind and the field, and what a value is.
+/// An entry of the inbox about a kind: its kind, its field, and its value.
 pub(super) fn conflict(kind: Value, field: Value, value: Value) -> Value {
     let any_of = |description: &str| json!({ "anyOf": [value], "description": description });
     json!({

@@ -7,10 +7,10 @@ use super::examples::{AT, DEVICE, OTHER_DEVICE, PIECE};
 use haumana_sync::schema::{Element, FieldType, Kind, Schema};
 use serde_json::{Value, json};
 
-/// The most fields of a sample, but for those that a record needs.
+/// The most fields of a sample, apart from those that a record must have.
 const FIELDS: usize = 8;
 
-/// A value for each of the first fields of a kind, and for those that a new record needs.
+/// A value for each of the first fields of a kind, and for those that a new record must have.
 fn sample(kind: &Kind) -> Value {
     let fields = kind.fields().iter().enumerate();
     let shown = fields.filter(|(at, field)| *at < FIELDS || field.is_required());

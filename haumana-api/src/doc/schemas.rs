@@ -4,8 +4,8 @@
 //! each kind come from `kinds`. All are in one map, and the ones that no served call reaches are
 //! dropped later.
 //!
-//! A request may have keys that are not named, as clients may be newer than the server. The reply
-//! says what is wrong with one record, so the schemas of requests require little of it.
+//! A request may have keys that are not named, because clients may be newer than the server. The
+//! reply says what is wrong with one record, so the schemas of requests require little.
 
 use super::reference;
 use super::{errors, kinds, records};
@@ -430,7 +430,7 @@ fn about() -> Value {
     })
 }
 
-/// Of `GET /live`, or null.
+/// The limits of `GET /live`, or null.
 fn limits_of_live() -> Value {
     json!({
         "type": ["object", "null"], "additionalProperties": { "type": "integer", "minimum": 0 },
@@ -441,7 +441,7 @@ fn limits_of_live() -> Value {
     })
 }
 
-/// For each kind and field what a client has to keep.
+/// The limits of each field, by kind.
 fn limits_of_kinds() -> Value {
     let of_field = json!({
         "type": "object", "additionalProperties": { "type": "integer", "minimum": 0 },

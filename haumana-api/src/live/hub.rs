@@ -4,10 +4,12 @@
 //! await. A channel is a `tokio::sync::watch`: it holds the latest news alone, so nothing grows
 //! when nobody listens.
 //!
-//! Three things may go wrong with pokes, and each costs no more than a sync: one is lost (a
-//! database connection broke), then the source calls `ask_again` and the hub looks at the heads
-//! itself; one comes twice, then devices find nothing new; one comes late, then the greater
-//! revision stays.
+//! Three things may go wrong with pokes, and each costs no more than a sync:
+//!
+//! - One is lost, because a database connection broke. Then the source calls `ask_again`, and the
+//!   hub looks at the heads itself.
+//! - One comes twice. Then devices find nothing new.
+//! - One comes late. Then the greater revision stays.
 
 use super::LiveLimits;
 use crate::error::Failure;
@@ -32,9 +34,9 @@ pub(crate) enum News {
 }
 
 impl News {
-    /// Takes in a revision that is known now. Nothing follows on the end.
+    /// Takes in a revision that is known now. After `Over` it changes nothing.
     ///
-    /// The greater of the two stays: pokes may come out of order.
+    /// The greater of the two revisions stays: pokes may come out of order.
     fn know(&mut self, revision: u64) {
         if let Self::Revision(known) = self {
             *known = revision.max(*known);
@@ -44,9 +46,9 @@ impl News {
 
 /// All channels.
 pub(super) struct Hub {
-    /// It also gives the topic of a user, under which pokes come.
+    /// The source of pokes. It also makes the topic of a user, under which pokes come.
     pokes: Arc<dyn Pokes>,
-    /// Asked for heads, never for records.
+    /// Only heads are read from it, never records.
     engine: Arc<Engine>,
     limits: LiveLimits,
     state: Mutex<State>,
@@ -63,21 +65,21 @@ struct State {
 struct Channel {
     /// Kept to ask for the head again. It never leaves the process.
     user: UserId,
-    /// When it comes to 0, the channel is removed.
+    /// At 0 the channel is removed.
     n_seats: usize,
     news: watch::Sender<News>,
 }
 
 impl Channel {
-    /// Tells every seat, also of a revision that it has heard of: a commit may have failed after it
-    /// was told of, and the next one has the same revision.
+    /// Wakes every seat, even if the channel knows the revision: a commit may have failed after its
+    /// poke, and the next commit has the same revision.
     fn poke(&self, revision: u64) {
         self.news.send_modify(|news| news.know(revision));
     }
 }
 
 impl fmt::Debug for Hub {
-    /// Topics and users are nobody's business.
+    /// Shows no topics and no users.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let n_seats = self.n_connected();
         f.debug_struct("Hub").field("n_seats", &n_seats).finish_non_exhaustive()
@@ -140,18 +142,17 @@ impl Hub {
         Ok(Seat { hub: Arc::clone(self), topic, news: channel.news.subscribe() })
     }
 
-    /// Looks at each account that somebody follows, one after the other, and tells of those that
-    /// have changed.
+    /// Looks at each account that somebody follows, and pokes those that have changed.
     ///
-    /// Called by a source that was cut off and may have missed pokes. One account after the other,
-    /// so that a reconnect does not become a burst of reads.
+    /// A source calls this if it was cut off and may have missed pokes. The accounts are looked at
+    /// one after the other, so that a reconnect does not become a burst of reads.
     async fn look_again(&self) {
         let followed: Vec<(Topic, UserId)> = {
             let state = self.state();
             state.channels.iter().map(|(topic, channel)| (*topic, channel.user.clone())).collect()
         };
         for (topic, user) in followed {
-            // Who cannot be asked about is told to look: that costs one sync.
+            // If the head cannot be read, the devices are poked all the same: that costs one sync.
             let revision = revision(&self.engine, &user).await.ok();
             if let Some(channel) = self.state().channels.get(&topic) {
                 let is_new = match (revision, *channel.news.borrow()) {
@@ -171,10 +172,10 @@ pub(crate) async fn revision(engine: &Engine, user: &UserId) -> haumana_sync::en
     Ok(engine.store().head(user).await?.map_or(0, |head| head.revision.0))
 }
 
-/// What a source of pokes has of a hub.
+/// The view that a source of pokes has of a hub.
 ///
-/// Weak, because the source of pokes is usually the store, and the hub holds the engine, which
-/// holds the store. A strong reference would be a circle that is never freed.
+/// It is weak, because the source of pokes is usually the store, and the hub holds the engine,
+/// which holds the store. A strong reference would be a cycle that is never freed.
 #[derive(Debug)]
 pub(super) struct Ear(pub(super) Weak<Hub>);
 
@@ -208,14 +209,14 @@ impl Seat {
         &self.hub.limits
     }
 
-    /// The revision of its account now. Whatever is committed later is heard by [`Seat::next`].
+    /// The present revision of its account. [`Seat::next`] returns every later commit.
     pub(crate) async fn revision(&self, user: &UserId) -> haumana_sync::engine::Result<u64> {
         let revision = revision(&self.hub.engine, user).await?;
         self.news_of(revision);
         Ok(revision)
     }
 
-    /// Lets the channel know a revision, so that nobody is told of it once more.
+    /// Records a revision in the channel without waking any seat.
     fn news_of(&self, revision: u64) {
         if let Some(channel) = self.hub.state().channels.get(&self.topic) {
             channel.news.send_if_modified(|news| {
@@ -227,11 +228,11 @@ impl Seat {
 
     /// Waits for news.
     ///
-    /// News that came while nobody waited are returned at once; of several only the last.
+    /// If news came before the call, it returns the latest at once.
     ///
     /// # Cancellation
     ///
-    /// Safe: news that were not returned are returned by the next call.
+    /// Safe: news that was not returned is returned by the next call.
     pub(crate) async fn next(&mut self) -> News {
         match self.news.changed().await {
             Ok(()) => *self.news.borrow_and_update(),
@@ -265,7 +266,7 @@ mod tests {
     use haumana_sync::store::{Generation, MemoryStore, Store};
     use haumana_sync::time::UnixMillis;
 
-    /// A source of pokes that all are lost.
+    /// A source whose pokes are all lost.
     #[derive(Debug)]
     struct Deaf(Mutex<Option<Arc<dyn Hearer>>>);
 
@@ -315,7 +316,7 @@ mod tests {
         let topic = Topic::of(b"", &kai);
         let mut seat = live.seat(&kai).unwrap();
 
-        // The first commit of a revision may have failed after it was told of.
+        // The first commit of a revision may have failed after its poke.
         for (revision, told) in [(5, 5), (5, 5), (3, 5), (6, 6)] {
             hearer.poke(topic, Revision(revision));
             assert_eq!(News::Revision(told), seat.next().await);

@@ -1,15 +1,15 @@
-//! Which devices are connected to `GET /live`, and what they are told.
+//! Which devices are connected to `GET /live`, and what the server sends them.
 //!
 //! ```text
 //! Pokes ──topic, revision──▶ Hub ──▶ channel of the account ──▶ Seat ──▶ stream or long poll
 //! ```
-//! A channel keeps the latest revision alone. A device that reads slowly misses what was in between,
-//! which it does not need, and nothing is kept for it.
+//! A channel keeps the latest revision alone. A slow device skips the revisions in between. It does
+//! not need them, and nothing is kept for it.
 //!
-//! A request to `GET /live` walks like this. It takes a place among the requests of its account,
-//! takes a seat, looks at the revision, and gives the place back. From then on it costs a seat and
-//! nothing else: no permit, no thread, no place in line. A commit of any device or call pokes the
-//! channel of its account, and every seat of that channel wakes.
+//! A request to `GET /live` takes a place among the requests of its account, takes a seat, reads
+//! the revision, and gives the place back. From then on it costs a seat and nothing else: no
+//! permit, no thread, no place in line. A commit of any device or call pokes the channel of its
+//! account, and every seat of that channel wakes.
 //!
 //! The seat is taken before the revision is read. A commit that comes in between may be heard
 //! twice, and is never missed.
@@ -39,12 +39,12 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LiveLimits {
-    /// Devices of one account. Further ones are told 429.
+    /// Devices of one account. Further ones get 429.
     ///
-    /// A person with more devices than this has some that poll.
+    /// If a person has more devices than this, some of them poll.
     pub of_account: usize,
-    /// Devices of all accounts. Further ones are told 503. It is less than the connections that the
-    /// host has room for, so that requests have room too.
+    /// Devices of all accounts. Further ones get 503. Keep it below the number of connections that
+    /// the host has room for, so that requests have room too.
     pub in_all: usize,
     /// How long a stream is silent at most.
     ///
@@ -61,7 +61,7 @@ pub struct LiveLimits {
 }
 
 impl LiveLimits {
-    /// Those of [`crate::limits`].
+    /// The limits of [`crate::limits`].
     pub fn usual() -> Self {
         Self {
             of_account: limits::LIVE_OF_ACCOUNT,
@@ -74,17 +74,17 @@ impl LiveLimits {
     }
 }
 
-/// What is said of a revision: to streams, and to long polls.
+/// The JSON for a revision, in streams and in long polls.
 ///
-/// The same for both forms, so a client needs one parser.
+/// Both use the same form, so a client needs one parser.
 pub(crate) fn said(revision: u64) -> String {
     format!(r#"{{"revision":{revision}}}"#)
 }
 
 /// The live feed of a host: what tells connected devices that their account has changed.
 ///
-/// It says revisions and never records: a device that hears of one syncs. A device that reads
-/// slowly gets the latest revision alone, so nothing is kept for it.
+/// It sends revisions and never records. A device that hears of a revision syncs. A slow device
+/// gets the latest revision alone, so nothing is kept for it.
 ///
 /// ```
 /// use haumana_api::{Api, ApiConfig, Auth, Live, LiveLimits, SystemClock, SystemRandom};
@@ -100,25 +100,26 @@ pub(crate) fn said(revision: u64) -> String {
 /// let live = Live::new(store, engine.clone(), LiveLimits::usual());
 /// let api = Api::new(engine, Auth::Trusted, random, ApiConfig::of_a_server());
 /// let api = api.with_live(live.clone());
-/// // Where the host stops: each stream ends, and its client connects to whoever comes next.
+/// // Where the host stops: each stream ends, and its client connects to the next host.
 /// live.close();
 /// ```
 #[derive(Clone, Debug)]
 pub struct Live(Arc<Hub>);
 
 impl Live {
-    /// A feed of what `pokes` tells. `engine` is asked where pokes may have been missed.
+    /// Makes a feed of the pokes of `pokes`. `engine` is asked for heads when pokes may have been
+    /// missed.
     ///
-    /// The engine must be on the same data. Make one for each source of pokes: a later one hears
-    /// nothing.
+    /// The engine must be on the same data. Make one feed for each source of pokes: a second one
+    /// hears nothing.
     pub fn new(pokes: Arc<dyn Pokes>, engine: Arc<Engine>, limits: LiveLimits) -> Self {
         let hub = Arc::new(Hub::new(Arc::clone(&pokes), engine, limits));
-        // The source of pokes does not keep the hub, and so not the engine, alive.
+        // The source of pokes does not keep the hub alive, nor its engine.
         pokes.tell(Arc::new(Ear(Arc::downgrade(&hub))));
         Self(hub)
     }
 
-    /// Ends every stream at once, and takes no more.
+    /// Ends every stream at once, and accepts no new ones.
     ///
     /// Call it when the host begins to stop, before it waits for requests: streams never end by
     /// themselves.
@@ -131,7 +132,7 @@ impl Live {
         self.0.n_connected()
     }
 
-    /// What it is bounded by.
+    /// Its limits.
     pub fn limits(&self) -> &LiveLimits {
         self.0.limits()
     }

@@ -1,9 +1,9 @@
 //! Server-sent events.
 //!
-//! A stream begins with an event at once, also for a client that knows the present revision: until
-//! the first byte comes, a client cannot tell a server that is silent from a proxy that holds the
-//! reply back. After that it says each new revision, and a comment whenever it was silent for the
-//! heartbeat.
+//! A stream sends something at once: the present revision, or a comment if the client knows that
+//! revision. Without a first byte a client cannot tell a silent server from a proxy that holds the
+//! reply back. After that the stream sends each new revision, and a comment after each heartbeat of
+//! silence.
 //!
 //! Three things end it: its time, the end of the token it was opened with, and the stop of the
 //! host. A client that hangs up drops it, and with it the seat.
@@ -17,10 +17,10 @@ use futures_util::stream::unfold;
 use std::convert::Infallible;
 use tokio::time::{Instant, sleep_until};
 
-/// A response that says the present revision, and then each new one, until `ends_at`.
+/// A response that sends the present revision, and then each new one, until `ends_at`.
 pub(crate) fn stream(seat: Seat, present: Option<u64>, ends_at: Instant) -> Response {
     let state = State { seat, ends_at, begins: Some(present) };
-    // In a box, so that it is not moved with each event, and the stream does not hold it twice.
+    // In a box, because `unfold` would otherwise hold the state twice and move it with each event.
     let events = unfold(Box::new(state), |mut state| async move {
         let event = state.next().await?;
         Some((Ok::<_, Infallible>(event), state))
@@ -34,23 +34,23 @@ pub(crate) fn stream(seat: Seat, present: Option<u64>, ends_at: Instant) -> Resp
     response
 }
 
-/// What a stream says next. It is asked only when its client has taken what was said before.
+/// What a stream sends next. It is polled only when the client has taken the events before.
 struct State {
     seat: Seat,
     ends_at: Instant,
-    /// What it begins with: the present revision, or nothing for a client that knows it.
+    /// The first event: the present revision, or `None` for a client that knows it.
     begins: Option<Option<u64>>,
 }
 
 impl State {
-    /// `None` ends the stream. Time is looked at before news, so a stream never says anything after
-    /// its end.
+    /// `None` ends the stream. Time is checked before news, so a stream sends nothing after its
+    /// end.
     async fn next(&mut self) -> Option<Event> {
         if let Some(present) = self.begins.take() {
             let retry = Event::default().retry(self.seat.limits().retry);
             let event = match present {
                 Some(revision) => told(retry, revision),
-                // It has to say something, or the client would not know that it is connected.
+                // A comment, so that the client knows that it is connected.
                 None => retry.comment(""),
             };
             return Some(event);
@@ -58,7 +58,7 @@ impl State {
         let beat = Instant::now() + self.seat.limits().heartbeat;
         let until = beat.min(self.ends_at);
         tokio::select! {
-            // A client that may hear no more hears no more.
+            // The end is checked first.
             biased;
             () = sleep_until(until) => match until < self.ends_at {
                 true => Some(Event::default().comment("")),
