@@ -1,11 +1,10 @@
 //! The command line, each flag with a twin in the environment.
 //!
 //! The doc comments of the fields below are the text of `--help` and of the manual page, so they
-//! are written for operators. What an argument leads to stands where it is used: `serve`, `store`,
-//! `sign_in` and `schema`.
+//! are written for operators. `serve`, `store`, `sign_in` and `schema` say what the arguments do.
 //!
-//! A wrong argument ends the program before anything is opened. What needs a look at files or at
-//! other arguments is checked later and is a `Problem`.
+//! A wrong argument ends the program before anything is opened. A check that needs files or other
+//! arguments comes later; its error is a `Problem`.
 
 use clap::builder::BoolishValueParser;
 use clap::{Arg, CommandFactory as _, Parser, Subcommand, ValueEnum};
@@ -17,7 +16,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-/// What the names of DynamoDB's tables begin with unless something else is asked for.
+/// The prefix of the names of DynamoDB's tables, unless another one is given.
 const DEFAULT_PREFIX: &str = "haumana-";
 
 /// Syncs repertoires of oli and mele between devices: haumana-sync on one machine, on SQLite,
@@ -38,8 +37,8 @@ pub(crate) struct Args {
     #[arg(long, env = "HAUMANA_LISTEN", default_value = "127.0.0.1:8787")]
     pub(crate) listen: SocketAddr,
 
-    /// Address and port at which /metrics tells Prometheus how the server is doing. Without this
-    /// option, nowhere. Nobody has to sign in there, so no stranger should reach it.
+    /// Address and port of /metrics, for Prometheus. Without this option there is no /metrics. It
+    /// needs no sign-in, so strangers must not reach it.
     #[arg(long, env = "HAUMANA_METRICS", value_name = "ADDRESS")]
     pub(crate) metrics: Option<SocketAddr>,
 
@@ -92,8 +91,8 @@ pub(crate) struct Args {
 
     /// The generation of the data. A number higher than ever before begins a new life of the data:
     /// devices notice, and what they hold is merged back. With SQLite this is not needed, because a
-    /// backup begins a new life by itself: see `restore`. With DynamoDB raise it after you restored
-    /// an earlier point in time, and with PostgreSQL after you loaded a dump into the same
+    /// restored backup begins a new life by itself: see `restore`. With DynamoDB raise it after you
+    /// restored an earlier point in time, and with PostgreSQL after you loaded a dump into the same
     /// database.
     #[arg(long, env = "HAUMANA_GENERATION", default_value_t = 0, value_name = "N")]
     #[arg(global = true)]
@@ -116,8 +115,8 @@ pub(crate) struct Args {
     #[arg(value_delimiter = ',')]
     pub(crate) cors_origin: Vec<Origin>,
 
-    /// A client id of an app that signs people in with Google. Repeatable. With one, this server
-    /// issues no tokens of its own.
+    /// A client id of an app that signs people in with Google. Repeatable. With this option, this
+    /// server issues no tokens of its own.
     #[arg(long, env = "HAUMANA_GOOGLE_CLIENT_ID", value_name = "ID", value_delimiter = ',')]
     pub(crate) google_client_id: Vec<String>,
 
@@ -127,7 +126,7 @@ pub(crate) struct Args {
     pub(crate) google_key_set: String,
 
     /// A file with a JSON list of further issuers, such as Sign in with Apple; see docs/sign-in.md.
-    /// With one, this server issues no tokens of its own.
+    /// With this option, this server issues no tokens of its own.
     #[arg(long, env = "HAUMANA_ISSUERS", value_name = "FILE")]
     pub(crate) issuers: Option<PathBuf>,
 
@@ -142,7 +141,7 @@ pub(crate) struct Args {
     #[arg(value_parser = log_filter)]
     pub(crate) log: Targets,
 
-    /// Listen on an address that others can reach. Everybody who reaches it gets a token for any
+    /// Listen on an address that others can reach. Everybody who reaches it can get a token for any
     /// user, and with it that user's data.
     #[arg(long, env = "HAUMANA_ALLOW_NON_LOOPBACK_AND_ISSUE_TOKENS_TO_ANYONE")]
     #[arg(conflicts_with_all = ["google_client_id", "issuers"])]
@@ -164,7 +163,7 @@ pub(crate) enum StoreKind {
 
 #[cfg(any(test, not(all(feature = "dynamodb", feature = "postgres"))))]
 impl StoreKind {
-    /// How it is called on the command line, which is also the feature that builds it in.
+    /// Its name on the command line. The feature that builds it in has the same name.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Sqlite => "sqlite",
@@ -184,9 +183,10 @@ pub(crate) enum Command {
     },
     /// With DynamoDB or PostgreSQL: erase accounts again that a restore has brought back.
     ///
-    /// The restored tables must not be in use yet. This command reads what was erased since from
-    /// the journal in the tables that were in use before. With SQLite the server does this by
-    /// itself. With PostgreSQL it does so, too, if the journal is in the same database.
+    /// The restored tables must not be in use yet. The tables that were in use before have a
+    /// journal of erasures; this command reads from it which accounts to erase. With SQLite the
+    /// server does this by itself. With PostgreSQL it does so too, if the journal is in the same
+    /// database.
     EraseAgain {
         /// With DynamoDB: the prefix of the names of the tables that were in use before.
         #[arg(long, value_name = "PREFIX")]
@@ -198,8 +198,8 @@ pub(crate) enum Command {
     /// Check that --schema may be used for the stored records, as a server does when it starts, and
     /// keep it as their last schema.
     ///
-    /// Use it for services on the same records that do not check this, such as functions of AWS
-    /// Lambda: before each deployment with a new schema. It makes no database file.
+    /// Use it before each deployment with a new schema, if services on the same records do not
+    /// check the schema, such as AWS Lambda functions. It makes no database file.
     KeepSchema,
     /// Print the hash that names a user in logs, under the key in --caller-key. A server makes the
     /// key; this command makes none.
@@ -256,8 +256,8 @@ pub(crate) fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<St
     names.filter(|name| name.starts_with("HAUMANA_")).collect()
 }
 
-/// Reads what to log. A word that is no level would be the name of a module that there is not, and then
-/// nothing at all would be logged.
+/// Reads what to log. A word that is not a level would be taken for the name of a module. No module
+/// has that name, so nothing would be logged.
 fn log_filter(text: &str) -> Result<Targets, String> {
     let is_level = |part: &str| part.parse::<LevelFilter>().is_ok();
     let is_known = |part: &str| part.contains('=') || part.starts_with("haumana") || is_level(part);

@@ -1,15 +1,15 @@
-//! The audit log: who took an account along, brought one, or erased one, and when.
+//! The audit log: who exported, imported, rewound or erased an account, and when.
 //!
-//! It is a file beside the database, one JSON object a line, apart from the other log lines, which go
-//! to the standard error and are kept or not by whatever started the server. Users are in it, as in
-//! all lines, by their hashes under a key that stands in a file of its own.
+//! It is a file beside the database, with one JSON object a line. Other log lines go to the
+//! standard error, and the program that started the server decides whether to keep them. In all
+//! lines users appear as hashes, under a key that is in a file of its own.
 //!
-//! A rewind is in it as well. So are attempts that were refused, unless nobody knows who made them:
-//! strangers cannot make the file grow.
+//! Refused attempts are in it too, but requests without a valid token are not: strangers cannot
+//! make the file grow.
 //!
-//! The file is opened before the server begins to log, so that a file that cannot be written ends
-//! the start. Lines are appended and never changed. Nothing here rotates the file or deletes from
-//! it: for how long it is kept is the operator's to decide.
+//! The file is opened before the server begins to log, so the server does not start if the file
+//! cannot be written. Lines are appended and never changed. Nothing here rotates the file or
+//! deletes from it: the operator decides how long it is kept.
 
 use crate::args::Args;
 use crate::key_file;
@@ -94,32 +94,32 @@ fn ends_in_a_cut(path: &Path) -> bool {
     last().is_ok_and(|byte| byte != b'\n')
 }
 
-/// Removes the file that a start has made which failed, unless something is in it.
+/// Removes the audit log of a start that failed, if nothing is in it.
 pub(crate) fn take_back(path: &Path) {
     if std::fs::metadata(path).is_ok_and(|meta| meta.len() == 0) {
-        // An empty file that stays behind says nothing.
+        // If that fails, an empty file is left, which does no harm.
         let _ = std::fs::remove_file(path);
     }
 }
 
-/// The audit log that stands beside a database.
+/// The path of the audit log of a database.
 pub(crate) fn beside(db: &Path) -> PathBuf {
     private::beside(db, ".audit")
 }
 
 /// Reads the key under which users are hashed for logs, or makes one.
 ///
-/// Losing the key loses nothing but the link between old lines of the log and users.
+/// If the key is lost, old log lines can no longer be linked to users. Nothing else is lost.
 ///
 /// # Errors
 ///
-/// [`Problem::KeyExposed`] if others can read the file, [`Problem::NotAKey`] if what is in it is
-/// too short.
+/// [`Problem::KeyExposed`] if others can read the file, [`Problem::NotAKey`] if its content is too
+/// short.
 pub(crate) fn caller_key(args: &Args) -> Result<CallerKey, Problem> {
     read(caller_key_file(args), new_key)
 }
 
-/// The same, where hashes of a new key would be those of no line in any log.
+/// Like [`caller_key`], but never makes a key: hashes of a new key would be in no log line.
 ///
 /// # Errors
 ///

@@ -1,10 +1,10 @@
 //! `haumana-server backup`.
 //!
-//! Copying the database file by hand while a server writes gives a file that may be torn: a part of
-//! the changes is in the log beside it. This command asks SQLite for a consistent copy, and marks
-//! it as a backup, so that the store notices when it is put back.
+//! If the database file is copied by hand while a server writes, the copy may be torn: some of the
+//! changes are in the log beside it. This command asks SQLite for a consistent copy. It also marks
+//! the copy as a backup, so that the store notices when the copy is put back.
 //!
-//! It needs no server, and disturbs none: it reads beside it.
+//! It needs no server. A server may run meanwhile and is not disturbed.
 
 use crate::args::{Args, StoreKind};
 use crate::private;
@@ -16,7 +16,7 @@ use std::path::Path;
 
 /// Copies the database to a new file.
 ///
-/// Prints how to go back to the copy, as a command that can be pasted.
+/// Prints the command that restores the copy, ready to be pasted.
 ///
 /// # Errors
 ///
@@ -48,7 +48,7 @@ pub(crate) fn backup(args: &Args, to: &Path) -> Result<(), Problem> {
     ))?)
 }
 
-/// A path as a shell takes it for one word.
+/// A path, quoted so that a shell reads it as one word.
 fn for_shell(path: &Path) -> String {
     let text = path.display().to_string();
     let is_plain = |char: char| char.is_alphanumeric() || "/._-+:@%".contains(char);

@@ -1,16 +1,17 @@
-//! Connections that carry a stream of events, and nothing else from then on.
+//! Connections that carry a stream of events, and nothing else afterwards.
 //!
 //! hyper keeps two buffers of 8 kB for each connection, since anything may come next. A device that
-//! follows sends nothing for an hour and is sent a few bytes now and then. So hyper sends the head of
-//! its reply and the first event; then the connection is taken from it, and the rest is sent here.
+//! follows sends nothing for an hour, and receives a few bytes now and then. So hyper sends the
+//! head of its reply and the first event. Then this module takes the connection from hyper, and
+//! sends the rest itself.
 //!
 //! ```text
 //!  router ─▶ Answer ─▶ give ─▶ hyper: head, first event
 //!                        └▶ Rest ─▶ connection ─▶ carry: chunks, until the end
 //! ```
-//! Only `GET` over HTTP/1.1 with `text/event-stream` goes this way. There the reply is in chunks
-//! (RFC 9112, 7.1), which are simple to write by hand, and the client was told that the connection
-//! ends with it. A device that is connected takes 1.8 kB so, and about 13 kB otherwise.
+//! Only `GET` over HTTP/1.1 with `text/event-stream` goes this way. Such a reply is in chunks (RFC
+//! 9112, 7.1), which are simple to write by hand, and its head says that the connection ends with
+//! it. A connected device then takes 1.8 kB, instead of about 13 kB.
 
 use crate::idle::Busy;
 use crate::timed::Timed;
@@ -28,8 +29,9 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// A reply. Its connection is idle once it is sent, or nobody wants it any more: a device that
-/// follows, or an export that is being read, makes no room for others.
+/// A reply, with the mark that its connection is busy. The connection is idle once the reply is
+/// sent or dropped. While a device follows or reads an export, its connection does not make room
+/// for others.
 pub(crate) struct Answer {
     body: Body,
     /// Dropped with the body.
@@ -62,40 +64,40 @@ impl HttpBody for Answer {
     }
 }
 
-/// Where the rest of a stream is put for whoever takes the connection from hyper.
+/// Where hyper's side leaves the rest of a stream, for the task of the connection.
 ///
 /// One for each connection, shared by its service and its task.
 #[derive(Clone, Default)]
 pub(crate) struct Rest(Arc<Mutex<Option<Answer>>>);
 
 impl Rest {
-    /// Called while hyper polls the body, which is while the connection's task is polled; that task
-    /// looks at once.
+    /// Called while hyper polls the body, so while the connection's task is polled. That task looks
+    /// here right afterwards.
     fn put(&self, answer: Answer) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
     }
 
-    /// Takes it, if it is there: then hyper has nothing more to send.
+    /// Takes the rest, if it is there. Then hyper has nothing more to send.
     pub(crate) fn take(&self) -> Option<Answer> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-/// Whether a reply to this request is in chunks, if nobody knows its length.
+/// Whether a reply of unknown length to this request would be in chunks.
 pub(crate) fn may_be_carried(request: &Request) -> bool {
     request.method() == Method::GET && request.version() == Version::HTTP_11
 }
 
-/// A reply as hyper is given it.
+/// A reply in the form that hyper gets.
 pub(crate) enum Given {
-    /// It sends all of it.
+    /// hyper sends all of it.
     ///
     /// Any reply but a stream of events.
     Whole(Answer),
-    /// It sends the beginning; the rest is put where it belongs.
+    /// hyper sends the beginning; the rest goes into `rest`.
     ///
-    /// Two states: at first it is polled as usual, and when its first frame is out, it gives itself
-    /// away and stays pending.
+    /// At first it is polled as usual. Once its first frame is out, it puts `answer` into `rest`
+    /// and stays pending.
     Beginning { answer: Option<Answer>, has_begun: bool, rest: Rest },
 }
 
@@ -111,7 +113,7 @@ pub(crate) fn give(
     if !may_be_carried || kind.is_none_or(|kind| kind != "text/event-stream") {
         return response.map(Given::Whole);
     }
-    // No request is read any more, so the client is told to send none.
+    // No further request is read, so the head tells the client to send none.
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     let rest = rest.clone();
     response.map(|answer| Given::Beginning { answer: Some(answer), has_begun: false, rest })
@@ -128,8 +130,8 @@ impl HttpBody for Given {
         match &mut *self {
             Self::Whole(answer) => Pin::new(answer).poll_frame(cx),
             Self::Beginning { answer, has_begun: true, rest } => {
-                // hyper may ask several times before whoever polls it looks for the rest; nobody has
-                // to wake it.
+                // hyper may poll several times before the task of the connection takes the rest.
+                // That task is running, so nobody has to wake it.
                 if let Some(answer) = answer.take() {
                     rest.put(answer);
                 }
@@ -158,15 +160,15 @@ impl HttpBody for Given {
 
 /// Sends the rest of a stream in chunks, until it ends or the client is gone.
 ///
-/// What the client sends is read and ignored, so that its end is noticed. A stream that ends with
-/// an error ends without the last chunk, so the client knows that it was cut off.
+/// What the client sends is read and ignored, so that its hanging up is noticed. A stream that ends
+/// with an error gets no last chunk, so the client knows that it was cut off.
 ///
 /// # Errors
 ///
 /// Those of the socket; `TimedOut` if the client takes nothing.
 pub(crate) async fn carry(mut stream: Timed<TcpStream>, mut rest: Answer) -> io::Result<()> {
     if stream.is_stuck() {
-        // Some of what hyper has written may be lost; the client connects again.
+        // Something that hyper has written may be lost; the client connects again.
         return Ok(());
     }
     loop {

@@ -1,12 +1,14 @@
 //! Connections: how many there are, and how long one may keep the server waiting.
 //!
-//! A connection costs memory and a descriptor, so each is bounded in time, and all are bounded in
-//! number. Where there is no room for another one, the one that has been idle longest makes room.
+//! A connection costs memory and a descriptor. So each is bounded in time, and all together are
+//! bounded in number. If there is no room for another one, the connection that has been idle
+//! longest is closed.
 //!
-//! Reading order: [`serve`] accepts, `idle` decides who makes room, `timed` gives up on those who
-//! take nothing of a reply, `carried` holds the connections that only listen.
+//! Reading order: [`serve`] accepts, `idle` chooses the connection to close, `timed` ends
+//! connections whose client does not read its reply, `carried` holds the connections that only
+//! listen.
 //!
-//! What a connection goes through:
+//! The life of a connection:
 //!
 //! ```text
 //!  accept ─▶ seat (or none: dropped) ─▶ hyper: head within 30 s ─▶ Host header ─▶ router ─▶ reply
@@ -41,23 +43,25 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-/// LIMIT: how long the head of a request may take, and how long a connection may be idle before it.
+/// LIMIT: how long the head of a request may take, and how long a connection may be idle before
+/// that.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// LIMIT: the head of a request.
+/// LIMIT: the size of the head of a request.
 ///
-/// A head that comes at once may have up to twice as much.
+/// A head that arrives in one piece may be up to twice as large.
 const HEAD_BYTES: usize = 64 * 1024;
-/// LIMIT: connections, where there are descriptors for them.
+/// LIMIT: connections, if there are descriptors for so many.
 const CONNECTIONS: usize = 32_768;
-/// Descriptors that are not for connections: files, logs, and what is fetched.
+/// Descriptors that are kept for other things: files, logs, and fetching keys.
 ///
 /// Without this reserve a flood of connections would keep the store from opening a file.
 const OTHER_DESCRIPTORS: usize = 128;
-/// How long the server waits before it accepts again where it could not.
+/// How long the server waits before it accepts again after accepting has failed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-/// LIMIT: how long a client that was sent something may not acknowledge it: a phone that has left its
-/// network does not say so, and what it follows would keep its place for a quarter of an hour.
+/// LIMIT: how long sent bytes may stay without an acknowledgement. A phone that has left its
+/// network does not say so. Without this limit its stream would keep its place for a quarter of an
+/// hour.
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// How many connections this process has room for.
@@ -67,13 +71,14 @@ pub(crate) fn room() -> usize {
     descriptors::raise().saturating_sub(OTHER_DESCRIPTORS).clamp(16, CONNECTIONS)
 }
 
-/// Serves until `stop` ends, and then until what runs is answered. Metrics call the listener `name`.
+/// Serves until `stop` ends, and then until all present requests are answered. Metrics call the
+/// listener `name`.
 ///
-/// If a connection cannot be accepted, most likely for want of descriptors, an idle one is ended
-/// and the server tries again after a pause. It never ends because of that.
+/// If a connection cannot be accepted, most likely because there are no descriptors, an idle one is
+/// closed and the server tries again after a pause. It never ends because of that.
 ///
-/// The end: the listener is closed, each connection ends after its present reply, and this returns
-/// when the last of them is gone. The caller bounds how long that may take.
+/// At the end the listener is closed, each connection ends after its present reply, and this
+/// returns when the last of them is gone. The caller bounds how long that may take.
 pub(crate) async fn serve(
     name: &'static str,
     listener: TcpListener,
@@ -128,7 +133,7 @@ async fn connection(
     let to_carry = rest.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (router, seat, rest) = (router.clone(), Arc::clone(&answering), to_carry.clone());
-        // In a box, so that a connection between two requests does not keep its room.
+        // In a box, so that a connection between two requests does not keep this memory.
         Box::pin(async move {
             let busy = Busy::new(seat);
             let request = request.map(Body::new);
@@ -168,26 +173,26 @@ async fn connection(
         }
     };
     let stream = served.into_parts().io.into_inner();
-    // A task of its own, since this one keeps the room of what it held.
+    // A task of its own, because the present task keeps the memory that it once needed.
     tokio::spawn(async move {
         if let Err(error) = carry(stream, rest).await {
             seat.failed(&error);
         }
-        // The server waits for whoever has this.
+        // `serve` waits until every copy of this is dropped.
         drop(stopping);
     });
 }
 
-/// Ends a connection whose other end has gone without a word.
+/// Ends a connection whose other end has gone without saying so.
 ///
-/// The kernel does it (`TCP_USER_TIMEOUT`): it knows what was acknowledged.
+/// The kernel does it (`TCP_USER_TIMEOUT`), because it knows which bytes were acknowledged.
 #[cfg(target_os = "linux")]
 fn bound_silence(stream: &TcpStream) {
     let silence_ms = u32::try_from(SILENCE.as_millis()).unwrap_or(u32::MAX);
     rustix::net::sockopt::set_tcp_user_timeout(stream, silence_ms).ok();
 }
 
-/// The system decides.
+/// On other systems their own default applies.
 #[cfg(not(target_os = "linux"))]
 fn bound_silence(_: &TcpStream) {}
 
@@ -202,10 +207,10 @@ async fn answer(router: Router, request: Request) -> Response {
     }
 }
 
-/// RFC 9112, 3.2: a request of HTTP/1.1 without `Host`, and any with two or with one that names no
-/// host, is refused.
+/// RFC 9112, 3.2: a request is refused if it has two `Host` headers, or one that is not valid, or,
+/// in HTTP/1.1, none.
 ///
-/// Two programs on the way could each believe another one of two.
+/// With two headers, a proxy and this server could each use another one.
 fn has_one_host(request: &Request) -> bool {
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -215,12 +220,13 @@ fn has_one_host(request: &Request) -> bool {
     }
 }
 
-/// A name or an address, perhaps with a port; empty where the address of the request has none.
+/// A name or an address, perhaps with a port. Empty is allowed: the target of the request may have
+/// no host.
 fn is_host(host: &[u8]) -> bool {
     host.is_empty() || (!host.contains(&b'@') && Authority::try_from(host).is_ok())
 }
 
-/// It looks like an error of the API, but has no request id: it never got there.
+/// It has the form of an error of the API, but no request id, because it never reached the API.
 fn refused() -> Response {
     let body = r#"{"error":"the request needs exactly one Host","code":"invalid_request"}"#;
     (StatusCode::BAD_REQUEST, [("content-type", "application/json")], body).into_response()

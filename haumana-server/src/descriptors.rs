@@ -4,10 +4,9 @@
 //! 1,024, and a hard one that is much higher. A program may raise the soft one to the hard one by
 //! itself.
 
-/// Raises the soft limit to the hard one, and returns how many there may be.
+/// Raises the soft limit to the hard one, and returns the limit that holds then.
 ///
-/// If it cannot be raised, that is logged, and the server lives with what it has: fewer connections
-/// have room then.
+/// If it cannot be raised, that is logged, and there is room for fewer connections.
 #[cfg(unix)]
 pub(crate) fn raise() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -23,7 +22,7 @@ pub(crate) fn raise() -> usize {
     current.map_or(usize::MAX, |current| usize::try_from(current).unwrap_or(usize::MAX))
 }
 
-/// Nothing bounds them.
+/// These systems have no such limit.
 #[cfg(not(unix))]
 pub(crate) fn raise() -> usize {
     usize::MAX

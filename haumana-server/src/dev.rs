@@ -1,8 +1,8 @@
-//! `/dev`: tokens for anyone who asks. This exists in the local server only.
+//! `/dev`: tokens for anyone who asks. Only the local server has it.
 //!
-//! A web page that somebody visits can reach this server too: its requests carry an `Origin`, and a
-//! page that makes its own name point to 127.0.0.1 carries that name in `Host`. Both are refused,
-//! or any page could fetch a token and read everything.
+//! A web page that somebody visits can reach this server too. Its requests carry an `Origin`; and
+//! if the page makes its own name point to 127.0.0.1, they carry that name in `Host`. Both are
+//! refused. Otherwise any page could fetch a token and read everything.
 //!
 //! It is no protection from programs on this machine: they can read the database file as well.
 //!
@@ -11,7 +11,7 @@
 //!
 //! | route | what |
 //! |---|---|
-//! | `POST /dev/tokens` | a token for whom the body names, for `seconds` or an hour |
+//! | `POST /dev/tokens` | a token for the person that the body names, for `seconds` or an hour |
 //! | `GET /dev/jwks.json` | the public key, for other programs that want to verify these tokens |
 
 use crate::issuer::{Issuer, LIFETIME_SECS, Person};
@@ -31,25 +31,23 @@ use serde::Deserialize;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// LIMIT: a request for a token.
+/// LIMIT: the body of a request for a token.
 ///
-/// More than an id, an address and a name need.
+/// It is more than an id, an address and a name need.
 const REQUEST_BYTES: usize = 16 * 1024;
 
-/// Everything that `/dev` is made of.
+/// What the routes of `/dev` need.
 #[derive(Debug)]
 pub(crate) struct Dev {
     pub(crate) issuer: Issuer,
     pub(crate) clock: Arc<dyn Clock>,
-    /// Origins whose pages may fetch a token.
-    ///
-    /// Those of `--cors-origin`.
+    /// Origins whose pages may fetch a token: those of `--cors-origin`.
     pub(crate) origins: Vec<Origin>,
-    /// Whether the server may be called by other names than those of loopback.
+    /// Whether the server may be called by names other than those of loopback.
     pub(crate) is_public: bool,
 }
 
-/// Whom the token is for. Nothing proves that it is true: everybody who asks is believed.
+/// The person that the token is for. Nothing proves that it is true.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TokenRequest<'a> {
@@ -59,7 +57,7 @@ struct TokenRequest<'a> {
     email: Option<Cow<'a, str>>,
     #[serde(borrow)]
     name: Option<Cow<'a, str>>,
-    /// How long the token lives, so that somebody can try what happens when it has run out.
+    /// How long the token is valid, so that somebody can try what happens when it has expired.
     seconds: Option<i64>,
 }
 
@@ -71,11 +69,11 @@ pub(crate) fn routes(dev: Dev) -> Router {
         .with_state(Arc::new(dev))
 }
 
-/// Errors look like those of the API. 403 for a web page that may not ask, 400 for a body of
-/// another form or with other keys, or an id that no token may have, 413 and 503 for a body that is
-/// too large or too slow.
+/// Errors have the form of the API's. 403 for a web page that may not ask; 400 for a body of
+/// another form, or with other keys, or with an id that no token may have; 413 for a body that is
+/// too large, 503 for one that is too slow.
 ///
-/// The headers are looked at before the body is read.
+/// The headers are checked before the body is read.
 async fn issue_token(State(dev): State<Arc<Dev>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     if !dev.is_public && is_passed_on(&head.headers) {
@@ -124,7 +122,7 @@ fn is_passed_on(headers: &HeaderMap) -> bool {
 }
 
 impl Dev {
-    /// Whether a request comes from a program, or from a page on the list, and not from any page.
+    /// Whether a request comes from a program, from a listed page, or from the server's own page.
     ///
     /// Two checks, for two attacks of a web page that somebody visits:
     ///
@@ -139,8 +137,8 @@ impl Dev {
             .and_then(|host| host.parse::<Authority>().ok())
             .map(|host| matches!(host.host(), "localhost" | "127.0.0.1" | "[::1]"));
         let is_local = is_loopback.is_some_and(|is_loopback| is_loopback || self.is_public);
-        // The server's own page says where it comes from as well. Only under a name of loopback: any
-        // other one may be a visited page's, which points here.
+        // The server's own page sends an `Origin` as well. It counts only under a name of loopback:
+        // any other name may belong to a visited page that points it here.
         let own = host.filter(|_| is_loopback == Some(true));
         let own = own.and_then(|host| Origin::parse(&format!("http://{host}")));
         let may = |origin: Origin| self.origins.contains(&origin) || own.as_ref() == Some(&origin);

@@ -2,11 +2,11 @@
 //!
 //! The repertoires' file belongs to the store, which knows nothing of names and addresses.
 //!
-//! Personal data has a file of its own for two reasons: an operator can delete it without touching
-//! anybody's records, and a backup of the records has no names in it.
+//! Personal data has a file of its own for two reasons. An operator can delete it without touching
+//! anybody's records. And a backup of the records has no names in it.
 //!
 //! After an account is erased, neither name nor address may be in the bytes of the file. SQLite
-//! alone does not promise that: deleted rows stay in free pages, and in the log. So `secure_delete`
+//! alone does not promise that: deleted rows stay in free pages and in the log. So `secure_delete`
 //! is on, the log is moved into the file after each change, and a removal returns only when the log
 //! is empty.
 
@@ -25,11 +25,11 @@ use std::time::Duration;
 /// How long another server may hold the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Stands in the header of every file of this kind: "haud" in ASCII.
+/// In the header of every file of this kind: "haud" in ASCII.
 const APPLICATION_ID: i64 = 0x6861_7564;
 
-/// `STRICT`, so that no value of another type gets in; `WITHOUT ROWID`, so that a row is in one
-/// tree only.
+/// `STRICT`, so that each column holds its type only; `WITHOUT ROWID`, so that a row is in one tree
+/// only.
 const TABLE: &str = "
     CREATE TABLE IF NOT EXISTS users (
         username TEXT PRIMARY KEY NOT NULL,
@@ -43,7 +43,7 @@ const TABLE: &str = "
 const SEEN: &str = "ALTER TABLE users ADD COLUMN seen_at INTEGER NOT NULL DEFAULT 0";
 const HAS_SEEN: &str = "SELECT count(*) FROM pragma_table_info('users') WHERE name = 'seen_at'";
 
-/// One statement, so that of two first sign-ins one inserts and the other updates.
+/// One statement, so that of two first sign-ins at once one inserts and the other updates.
 const PUT: &str = "
     INSERT INTO users (username, email, name, picture, seen_at)
     VALUES (?1, ?2, ?3, ?4, CAST(unixepoch('subsec') * 1000 AS INTEGER))
@@ -60,7 +60,7 @@ const REMOVE_SEEN: &str = "DELETE FROM users WHERE username = ?1 AND seen_at < ?
 
 /// How often and for how long a removal waits for other servers that read the file.
 ///
-/// Together with the pause about a second. After that the caller has to try again.
+/// With the pauses it is about a second. After that the caller has to try again.
 const WIPE_TRIES: u32 = 200;
 const WIPE_PAUSE: Duration = Duration::from_millis(5);
 
@@ -85,13 +85,13 @@ impl Drop for OpenFile {
     }
 }
 
-/// The directory's file that stands beside a database.
+/// The path of the user directory of a database.
 pub(crate) fn beside(db: &Path) -> PathBuf {
     private::beside(db, ".users.db")
 }
 
 impl SqliteDirectory {
-    /// Opens the file, or makes it; its owner alone can read it.
+    /// Opens the file, or makes it. Only its owner can read it.
     ///
     /// It also clears what an earlier process has left in the log.
     ///
@@ -104,9 +104,9 @@ impl SqliteDirectory {
         opened.map_err(|error| Problem::Directory(path.into(), error.to_string()))
     }
 
-    /// The settings: a write-ahead log, so that several servers may use the file; `synchronous` is
-    /// `FULL`, so that an entry survives a loss of power once it was acknowledged; SQLite never
-    /// moves the log by itself; `Mover` does.
+    /// The settings: a write-ahead log, so that several servers may use the file. `synchronous` is
+    /// `FULL`, so that an acknowledged entry survives a loss of power. SQLite never moves the log
+    /// by itself; `Mover` does.
     fn connect(path: &Path) -> rusqlite::Result<Self> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -122,7 +122,7 @@ impl SqliteDirectory {
         }
         connection.execute_batch("COMMIT")?;
         let mover = Mover::open(path)?;
-        // What a version from before, or a crash, has left in the log or in pages. The file is
+        // An earlier version, or a crash, may have left data in the log or in pages. The file is
         // small: a few hundred bytes for each person.
         mover.suspect_all();
         mover.move_log(&connection);
@@ -158,10 +158,10 @@ impl SqliteDirectory {
         .await
     }
 
-    /// Works on the file where it holds up nobody else.
+    /// Works on the file on a thread where blocking delays nobody else.
     ///
-    /// SQLite blocks its thread, so the work is done on a thread for such work. If the caller is
-    /// dropped, the statement still runs to its end.
+    /// SQLite blocks its thread, so a thread for blocking work does it. If the caller is dropped,
+    /// the statement still runs to its end.
     ///
     /// # Errors
     ///
@@ -193,7 +193,7 @@ impl UserDirectory for SqliteDirectory {
         self.run("put", move |OpenFile { connection, mover }| {
             let mut statement = connection.prepare_cached(PUT)?;
             statement.execute((username, profile.email, profile.name, profile.picture))?;
-            // What is not moved now is moved with the next entry.
+            // If the log is not moved now, it is moved with the next entry.
             mover.move_log(connection);
             Ok(true)
         })
@@ -212,12 +212,12 @@ impl UserDirectory for SqliteDirectory {
 }
 
 impl OpenFile {
-    /// Makes what was removed leave the file and the log; `false` if another server holds on to it
-    /// for too long. The same call again goes on.
+    /// Removes deleted data from the file and the log. `false` if another server reads the file for
+    /// too long; then the same call again continues.
     fn wipe(&self) -> rusqlite::Result<bool> {
         for _ in 0..WIPE_TRIES {
             if self.mover.wipe(&self.connection) == LogState::Empty {
-                // Other servers notice that the pages that they remember are old.
+                // So that other servers notice that their cached pages are old.
                 let count = |row: &rusqlite::Row<'_>| row.get::<_, i32>(0);
                 let wipes = self.connection.pragma_query_value(None, "user_version", count)?;
                 let next = wipes.wrapping_add(1);
@@ -232,8 +232,8 @@ impl OpenFile {
 
 /// SQLITE: messages name tables and columns, never values.
 ///
-/// What time or an operator heals is `Unavailable`: a busy file, a full disk, a failed read or
-/// write. All else is `Refused`, because repeating it would not help.
+/// An error that time or an operator can cure is `Unavailable`: a busy file, a full disk, a failed
+/// read or write. All else is `Refused`, because repeating it would not help.
 fn failure(op: &'static str, error: rusqlite::Error) -> DirectoryError {
     let kind = match error.sqlite_error_code() {
         Some(

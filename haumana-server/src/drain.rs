@@ -1,14 +1,14 @@
-//! Reading what nobody wants, so that the client hears the answer.
+//! Reads the rest of a body that nobody needs, so that the client receives the answer.
 //!
 //! The API answers a bad token without reading the body. If the connection is closed while the
 //! client is still sending, many clients see a broken connection and never the 401 that says why.
 //! So the rest of the body is read and thrown away, within bounds. API Gateway does the same.
 //!
-//! It costs at most a second and 64 MB of reading for a request that was refused, and nothing for
-//! one whose body was read: then there is nothing left.
+//! For a refused request it costs at most a second and 64 MB of reading. For a request whose body
+//! was read it costs nothing, because nothing is left.
 //!
-//! A client that sends `Expect: 100-continue` is left alone. It waits for leave before it sends its
-//! body, and a refused request never gives it.
+//! A client that sends `Expect: 100-continue` is left alone. It waits for permission before it
+//! sends its body, and a refused request never gives that permission.
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
@@ -30,21 +30,19 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs a request, then reads what is left of its body.
 pub(crate) async fn drain(request: Request, next: Next) -> Response {
-    // Whoever waits for leave to send must not get it for a body that nobody wants.
+    // A client that waits for permission must not get it for a body that nobody needs.
     if request.headers().contains_key(EXPECT) || request.body().is_end_stream() {
         return next.run(request).await;
     }
     let (head, body) = request.into_parts();
     let body = Shared(Arc::new(Mutex::new(body)));
     let response = next.run(Request::from_parts(head, Body::new(body.clone()))).await;
-    // Past this time the client is cut off after all.
+    // After this time the client is cut off all the same.
     tokio::time::timeout(TIMEOUT, discard(body)).await.ok();
     response
 }
 
-/// Reads to the end, to an error, or to the limit of what any request may send.
-///
-/// At most as many bytes as the largest body that the API would accept.
+/// Reads to the end, to an error, or to a limit: the size of the largest body that the API accepts.
 async fn discard(mut body: Shared) {
     let mut left = limits::REQUEST_BYTES;
     while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
@@ -56,16 +54,16 @@ async fn discard(mut body: Shared) {
     }
 }
 
-/// A body that two can read, one after the other.
+/// A body with two readers, one after the other.
 ///
-/// First by the handler, then here. The two never read at the same time: the handler has ended by
-/// then.
+/// First the handler reads it, then this module. They never read at the same time: the handler has
+/// ended by then.
 #[derive(Clone)]
 struct Shared(Arc<Mutex<Body>>);
 
 impl Shared {
     fn with<T>(&self, look: impl FnOnce(&mut Body) -> T) -> T {
-        // A body that a panic left behind is as good as any to be thrown away.
+        // A panic may have left the body half read. It is thrown away in any case.
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

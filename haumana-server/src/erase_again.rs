@@ -1,11 +1,11 @@
-//! `haumana-server erase-again` and `haumana-server sweep`: what an operator does by hand.
+//! `haumana-server erase-again` and `haumana-server sweep`: commands for an operator.
 //!
-//! Both commands work for all users, so they use `Operate`, which no request ever gets. They make
-//! an engine of their own on the store, for the rules of an erasure, and serve nothing.
+//! Both commands work on all users, so they use `Operate`, which no request ever gets. They make an
+//! engine of their own on the store, for the rules of an erasure, and serve nothing.
 //!
-//! `erase-again` is for stores whose backups this program does not make. A table that is put back
-//! to an earlier point in time has accounts again that were erased since. The journal of erasures
-//! in the tables that were in use before says which.
+//! `erase-again` is for stores whose backups this program does not make. When tables are restored
+//! to an earlier point in time, they contain accounts again that were erased since. The tables that
+//! were in use before have a journal of erasures, which says which accounts.
 
 use crate::args::Args;
 use crate::directory::{self, SqliteDirectory};
@@ -19,10 +19,9 @@ use haumana_api::{SystemClock, SystemRandom};
 use haumana_sync::engine::Engine;
 use std::sync::Arc;
 
-/// Erases accounts again that were erased after the point in time that the tables were put back to.
+/// Erases accounts again that were erased after the point in time of the restored tables.
 ///
-/// Run it before the restored data is served. It can be repeated: an account that is erased stays
-/// erased.
+/// Run it before the restored data is served. It can be repeated: an erased account stays erased.
 ///
 /// Entries of the user directory are removed too, if the file is there.
 pub(crate) async fn erase_again(
@@ -60,7 +59,7 @@ pub(crate) async fn sweep(args: &Args) -> Result<(), Problem> {
     }?)
 }
 
-/// The same code as the server's background work, without its clockwork.
+/// The same code as the server's background work, without its timer.
 fn upkeep(
     args: &Args,
     Operated { store, operate, generation }: Operated,

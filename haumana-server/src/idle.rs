@@ -1,12 +1,12 @@
-//! Which connections are idle, and which one makes room.
+//! Which connections are idle, and which one is closed to make room.
 //!
-//! Each connection has a seat. A seat is *busy* from when the head of a request has been read until
-//! its reply is handed over, and *idle* otherwise. When all seats are taken and a connection comes,
-//! the one that has been idle longest ends. So clients that hold connections open without using
-//! them cannot keep others out.
+//! Each connection has a seat. A seat is *busy* from the moment when the head of a request has been
+//! read until its reply is handed over, and *idle* otherwise. If all seats are taken when a
+//! connection comes, the one that has been idle longest is closed. So clients that hold connections
+//! open without using them cannot keep others out.
 //!
-//! A number that only grows is given to a seat each time it becomes idle. The smallest number is
-//! the longest idle one; a sorted map finds it at once.
+//! Each time a seat becomes idle it gets a number, and the numbers only grow. So the smallest
+//! number belongs to the seat that has been idle longest. A sorted map finds it at once.
 
 use metrics::{counter, gauge};
 #[cfg(feature = "metrics")]
@@ -19,9 +19,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-/// How long the server waits for an idle connection to go before it turns a new one away.
+/// How long the server waits for an idle connection to close before it turns a new one away.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// How often it is told what happens to connections.
+/// The shortest time between two log lines about closed and refused connections.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
 
 /// A gauge, by listener.
@@ -39,19 +39,19 @@ pub(crate) fn describe_metrics() {
     );
 }
 
-/// Room for connections, and those that are idle, longest first.
+/// Room for connections, and the idle ones, longest first.
 pub(crate) struct Idle {
-    /// What metrics call the listener.
+    /// The name of the listener in metrics.
     name: &'static str,
     room: Arc<Semaphore>,
-    /// Idle seats by their numbers, and how to tell each to end.
+    /// Idle seats by number, each with its signal to end.
     waiting: Mutex<BTreeMap<u64, Arc<Notify>>>,
     /// The number of the next seat that becomes idle.
     next: AtomicU64,
     counts: Counts,
 }
 
-/// What has happened to connections since the start.
+/// Counts of what happened to connections since the start.
 #[derive(Default)]
 struct Counts {
     /// Connections that were ended to make room.
@@ -60,7 +60,7 @@ struct Counts {
     n_refused: AtomicU64,
     /// Connections whose clients kept the server waiting.
     n_timed_out: AtomicU64,
-    /// When this was last said, so that an attack does not fill the log.
+    /// When they were last logged, so that an attack does not fill the log.
     last_log: Mutex<Option<Instant>>,
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct Seat {
     idle: Arc<Idle>,
     /// Notified when this connection has to make room.
     evict: Arc<Notify>,
-    /// Its number among those that are idle.
+    /// Its number, while it is idle.
     number: Mutex<Option<u64>>,
     _room: OwnedSemaphorePermit,
 }
@@ -97,10 +97,11 @@ impl Idle {
         }
     }
 
-    /// A place for a new connection; where there is none, the longest idle one makes room.
+    /// A place for a new connection. If there is none, the connection that has been idle longest is
+    /// closed.
     ///
-    /// `None` if everybody is busy. The connection is then dropped without a word, after a tenth of
-    /// a second.
+    /// `None` if all are busy. The caller then drops the connection without an answer, after a
+    /// tenth of a second.
     pub(crate) async fn seat(self: &Arc<Self>) -> Option<Seat> {
         let room = match Arc::clone(&self.room).try_acquire_owned() {
             Ok(room) => room,
@@ -140,7 +141,7 @@ impl Idle {
 }
 
 impl Counts {
-    /// Counts, and says so once in a while.
+    /// Counts one, and logs the counts once in a while.
     fn add(&self, count: &AtomicU64) {
         count.fetch_add(1, Ordering::Relaxed);
         let mut last = locked(&self.last_log);
@@ -158,21 +159,21 @@ impl Counts {
 }
 
 impl Seat {
-    /// From now on it makes room where there is none.
+    /// From now on it may be closed to make room.
     pub(crate) fn is_idle(&self) {
         let number = self.idle.next.fetch_add(1, Ordering::Relaxed);
         *locked(&self.number) = Some(number);
         locked(&self.idle.waiting).insert(number, Arc::clone(&self.evict));
     }
 
-    /// A request is being answered.
+    /// From now on a request is being answered.
     pub(crate) fn is_busy(&self) {
         if let Some(number) = locked(&self.number).take() {
             locked(&self.idle.waiting).remove(&number);
         }
     }
 
-    /// Ends when the connection must make room.
+    /// Completes when the connection must close to make room.
     pub(crate) async fn evicted(&self) {
         self.evict.notified().await;
     }
@@ -195,7 +196,7 @@ impl Seat {
     }
 }
 
-/// As long as it is there, its connection is not idle.
+/// While it exists, its connection is not idle.
 #[derive(Debug)]
 pub(crate) struct Busy(Arc<Seat>);
 

@@ -1,11 +1,11 @@
-//! An issuer of ID tokens, as Google is one, for whoever asks.
+//! An issuer of ID tokens, like Google, but for anyone who asks.
 //!
 //! Tokens are made as an OpenID issuer makes them: a JWT with RS256, a key id, and a key set that
-//! others can fetch. So the server verifies its own tokens by the same rules as those of others,
-//! and a client needs nothing special to try it.
+//! others can fetch. So the server verifies its own tokens by the same rules as those of other
+//! issuers, and a client needs nothing special.
 //!
-//! The name of the issuer ends in `localhost`, which is reserved, so no real issuer has it. A token
-//! of this one is worth nothing anywhere else.
+//! The name of the issuer ends in `localhost`, which is reserved, so no real issuer has it. No
+//! other service accepts its tokens.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
@@ -21,7 +21,7 @@ use serde::Serialize;
 const ISSUER: &str = "https://haumana.localhost";
 /// `aud` of every token.
 const AUDIENCE: &str = "haumana-local";
-/// How long a token lives unless it is to live shorter: an hour, as Google's do.
+/// How long a token is valid unless a shorter time is asked for: an hour, as with Google.
 pub(crate) const LIFETIME_SECS: i64 = 3600;
 
 /// Issues tokens with one key pair.
@@ -30,11 +30,11 @@ pub(crate) const LIFETIME_SECS: i64 = 3600;
 #[derive(Debug)]
 pub(crate) struct Issuer {
     pair: RsaKeyPair,
-    /// It follows from the key, so a new key has a new id.
+    /// A hash of the key, so a new key has a new id.
     key_id: String,
 }
 
-/// Whom a token is for.
+/// The person that a token is for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Person<'a> {
     pub(crate) sub: &'a str,
@@ -57,7 +57,7 @@ struct Claims<'a> {
     sub: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<&'a str>,
-    /// True with each address: this issuer verifies nothing.
+    /// True for each address, although this issuer verifies nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     email_verified: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,7 +66,7 @@ struct Claims<'a> {
     exp: i64,
 }
 
-/// The public key; the members in the order that RFC 7638 wants for a thumbprint.
+/// The public key. Its members are in the order that RFC 7638 requires for a thumbprint.
 #[derive(Serialize)]
 struct PublicNumbers {
     e: String,
@@ -103,7 +103,7 @@ impl Issuer {
         json(&Jwks { keys: [key] })
     }
 
-    /// What the tokens of this issuer satisfy, and no others.
+    /// The policy that accepts the tokens of this issuer, and no others.
     ///
     /// Subjects are taken as they are, without a prefix.
     pub(crate) fn policy() -> Policy {

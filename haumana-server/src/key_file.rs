@@ -1,11 +1,11 @@
 //! The server's key pair, kept in a file that its owner alone can read.
 //!
-//! A person who has the key can sign in as anybody. So a key that others can read stops the start,
-//! and the message says what to type. It is not mended silently, as other files are: it may have
-//! been read already.
+//! A person who has the key can sign in as anybody. So if others can read the key file, the server
+//! does not start, and the message says what to type. The mode of other files is corrected, with a
+//! warning; the mode of a key is not, because somebody may have read the key already.
 //!
-//! The file has its name only once it is complete and on the disk. A process that is killed while
-//! it writes leaves a file with another name, and no half key.
+//! The file gets its name only once it is complete and on the disk. If the process is killed while
+//! it writes, a file with another name is left, and never half a key.
 
 use crate::private;
 use crate::problem::Problem;
@@ -24,19 +24,19 @@ use std::path::{Path, PathBuf};
 const BEGIN: &str = "-----BEGIN PRIVATE KEY-----\n";
 const END: &str = "-----END PRIVATE KEY-----\n";
 
-/// The key file that stands beside a database.
+/// The path of the key file of a database.
 pub(crate) fn beside(db: &Path) -> PathBuf {
     private::beside(db, ".key.pem")
 }
 
 /// Reads the key pair in `path`, or makes one.
 ///
-/// A new pair makes all tokens of the old one invalid. Clients then get 401, and fetch another
-/// token.
+/// With a new pair all tokens of the old one are invalid. Clients then get 401, and fetch new
+/// tokens.
 ///
 /// # Errors
 ///
-/// [`Problem::NotAKey`] if the file is something else. It is never overwritten.
+/// [`Problem::NotAKey`] if the file has other content. It is never overwritten.
 pub(crate) fn read_or_make(path: &Path) -> Result<RsaKeyPair, Problem> {
     let pem = read_or_write(path, new_pair)?;
     parse(&pem).ok_or_else(|| Problem::NotAKey(path.into()))
@@ -44,8 +44,8 @@ pub(crate) fn read_or_make(path: &Path) -> Result<RsaKeyPair, Problem> {
 
 /// Reads the text in `path`, which its owner alone can read, or writes a new one there.
 ///
-/// If two servers start at once, both make a text and one of the two files gets the name; both read
-/// that one.
+/// If two servers start at once, both make a text, and one of the two files gets the name. Both
+/// servers then read that file.
 ///
 /// # Errors
 ///
@@ -69,8 +69,8 @@ fn new_pair() -> Result<String, Problem> {
     Ok(print(der.as_ref()))
 }
 
-/// Writes a file that is whole and private from the moment it has its name. If another server was
-/// faster, its file stays.
+/// Writes a file that is complete and private from the moment it has its name. If another server
+/// was faster, the other file stays.
 ///
 /// The steps: write a file under a random name, with mode 600 from the start; flush it to the disk;
 /// link it to its name, which fails if the name is taken; remove the random name.

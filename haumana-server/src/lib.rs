@@ -1,9 +1,10 @@
 //! `haumana-server`: haumana-sync on one machine.
 //!
-//! It has the same router, engine and token verification as any other host. There is one difference:
-//! unless it is told to accept tokens of Google or of other issuers, it issues tokens of its own, with
-//! a key pair of its own, to anyone on the machine. Its library is one function, [`main`]. To serve
-//! haumana-sync from a program of your own, use `haumana-api`, as `examples/embedding` does.
+//! It has the same router, engine and token verification as any other host, with one difference: it
+//! issues tokens of its own, with a key pair of its own, to anyone on the machine. With an option
+//! it accepts tokens of Google or of other issuers instead. Its library is one function, [`main`].
+//! To serve haumana-sync from a program of your own, use `haumana-api`, as `examples/embedding`
+//! does.
 //!
 //! # Start it
 //!
@@ -13,39 +14,40 @@
 //! haumana-server --schema recipes.toml   # other kinds of record
 //! haumana-server backup today.db         # while it is serving
 //! ```
-//! It prints where it listens, where the data is, and a command to try it. `haumana-server --help`
-//! has every flag; each has a twin in the environment. It says when it cannot start, and what a
-//! person can do about it, and ends with status 1.
+//! It prints its address, where the data is, and a command to try it. `haumana-server --help` lists
+//! every flag; each has a variable in the environment. If it cannot start, it prints why and what
+//! you can do, and ends with status 1.
 //!
-//! While it issues tokens to anyone it listens on this machine alone, unless a flag says otherwise
-//! in so many words.
+//! While it issues tokens to anyone, it listens on this machine alone, unless a flag explicitly
+//! allows more.
 //!
-//! # What stands beside the database
+//! # Files beside the database
 //!
 //! | file | what it is | in a backup |
 //! |---|---|---|
 //! | `haumana.db` | all records; SQLite's `-wal` and `-shm` belong to it | yes, by `backup` |
-//! | `haumana.db.seen` | how far the database had come, to notice one that was put back | no |
+//! | `haumana.db.seen` | how far the database has come, to notice an older copy | no |
 //! | `haumana.db.erased` | which accounts were erased, as hashes | no; copy it elsewhere |
-//! | `haumana.db.users.db` | who has signed in; made again at the next sign-in | no |
+//! | `haumana.db.users.db` | who has signed in; filled again at the next sign-ins | no |
 //! | `haumana.db.key.pem` | the key pair of its own tokens | no |
 //! | `haumana.db.audit` | who exported, imported, rewound or erased an account, as hashes | yes |
 //! | `haumana.db.caller-key` | the key of those hashes | apart from the logs |
 //!
-//! All of them can be read by their owner alone.
+//! Only their owner can read them.
 //!
-//! # Its end
+//! # How it stops
 //!
-//! At Ctrl-C or SIGTERM it takes no more connections, ends the streams of devices that follow, and
-//! lets requests that are running finish for up to ten seconds. A second signal ends it at once.
+//! At Ctrl-C or SIGTERM it accepts no more connections, ends the streams of devices that follow,
+//! and gives running requests up to ten seconds to finish. A second signal ends it at once.
 //! Whatever was acknowledged is on the disk in any case.
 //!
 //! # For those who change it
 //!
 //! Everything else is private. Read `serve` first: from arguments to a router that listens. Then
-//! `store` (where the data is), `sign_in` (whose tokens count), `connections` with `idle`, `timed`
-//! and `carried` (how many connections there are, and how long one may wait), `upkeep` (retention
-//! and erasures in the background), and `restore` and `erase_again` (an operator's commands).
+//! read `store` (where the data is), `sign_in` (whose tokens are accepted), `connections` with
+//! `idle`, `timed` and `carried` (how many connections there are, and how long one may wait),
+//! `upkeep` (retention and erasures in the background), and `restore` and `erase_again` (an
+//! operator's commands).
 //!
 //! # Features
 //!
@@ -109,13 +111,14 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Runs the program: reads the command line, and serves or does what it says.
+/// Runs the program: reads the command line, and serves or runs the command.
 ///
 /// It makes a tokio runtime of its own and writes logs to the standard error, so call it from a
-/// `main` and not from a program that has either. It returns a failure after it has printed why.
+/// `main`, not from a program with its own runtime or logging. On a failure it prints why, and
+/// returns the exit code.
 pub fn main() -> ExitCode {
     let args = Args::parse();
-    // Answers go to the standard output, logs to the other one.
+    // Answers go to the standard output, logs to the standard error.
     let is_terminal = io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(is_terminal);
     // Libraries below write whole requests at the lower levels: content, addresses and tokens.
@@ -140,7 +143,7 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
-            // Where nobody listens, the exit code says it.
+            // If nobody reads the standard error, the exit code still tells.
             let _ = writeln!(io::stderr(), "haumana-server: {problem}");
             ExitCode::FAILURE
         }

@@ -1,30 +1,31 @@
-//! What large requests took goes back to the system.
+//! Gives memory that large requests took back to the system.
 //!
-//! A burst of large uploads makes the process large, and the allocator of glibc keeps what was
-//! freed. On a small machine that memory is missing elsewhere. Every two seconds this looks at the
-//! resident memory of the process. If it is 16 MB more than after the last time and has stopped
-//! growing, `malloc_trim` is called on a thread that may block.
+//! A burst of large uploads makes the process large, and the allocator of glibc keeps memory that
+//! was freed. On a small machine other programs then lack that memory. Every two seconds this
+//! module looks at the resident memory of the process. If it is 16 MB more than after the last
+//! time, and has stopped growing, `malloc_trim` is called on a thread that may block.
 //!
 //! Looking costs one read of a file in `/proc`. Giving back walks through all heaps, so it is done
-//! rarely, and never while memory still grows: then somebody is using it.
+//! rarely, and never while memory still grows, because then it is being used.
 
 use std::time::Duration;
 
 /// How often the memory is looked at.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// How much more than after the last time is worth the walk through all heaps.
+/// The growth since the last time that is worth the walk through all heaps.
 const WORTH_KB: u64 = 16 << 10;
 
-/// How many looks in a row without growth are the end of the work.
+/// After so many looks in a row without growth, the work counts as over.
 ///
-/// Ten seconds. After them memory is given back once more: the first time may have been between two
-/// requests of one burst.
+/// That is ten seconds. Then memory is given back once more: the first time may have been between
+/// two requests of one burst.
 const QUIET_LOOKS: u32 = 5;
 
-/// Gives back what is free whenever the process has become much larger and grows no more, for ever.
+/// Runs for ever. Gives free memory back whenever the process has become much larger and has
+/// stopped growing.
 pub(crate) async fn keep_small() {
-    // Where the system does not tell, nothing is done.
+    // If the system does not say how much memory there is, nothing is done.
     let Some(at_start_kb) = resident_kb() else { return };
     let mut looks = Looks::new(at_start_kb);
     loop {
@@ -32,23 +33,23 @@ pub(crate) async fn keep_small() {
         let Some(resident_kb) = resident_kb() else { return };
         if looks.is_due(resident_kb) {
             let given = tokio::task::spawn_blocking(haumana_trim::give_back);
-            // If it panicked, that was reported where it happened.
+            // A panic was reported where it happened.
             let _ = given.await;
             looks.settle(self::resident_kb().unwrap_or(resident_kb));
         }
     }
 }
 
-/// What was seen of the memory so far.
+/// The state of the looks at the memory.
 #[derive(Debug)]
 struct Looks {
-    /// How much there was when all that was free had been given back.
+    /// The resident memory after all free memory was given back the last time.
     settled_kb: u64,
-    /// How much there was when last looked at.
+    /// The resident memory at the last look.
     before_kb: u64,
-    /// How often in a row it had not grown by then.
+    /// How many looks in a row found no growth.
     quiet_looks: u32,
-    /// What was given back may not have been all: it may have been in the midst of work.
+    /// Whether to give back once more, because the last time may have been in the midst of work.
     owes_last: bool,
 }
 
@@ -59,8 +60,8 @@ impl Looks {
         Self { settled_kb, before_kb, quiet_looks: 0, owes_last: false }
     }
 
-    /// Whether to give back now: much was added since the last time, and nothing just now; or that was
-    /// so, and the work has ended since.
+    /// Whether to give back now. There are two cases: much was added since the last time, and it
+    /// grows no more; or a last time is owed, and the work has ended.
     fn is_due(&mut self, resident_kb: u64) -> bool {
         let has_grown = self.settled_kb + WORTH_KB <= resident_kb;
         let grows = self.before_kb < resident_kb;
@@ -74,7 +75,7 @@ impl Looks {
         is_due
     }
 
-    /// So much is in use: more than this is looked at again.
+    /// Sets the amount in use. Growth is counted from here.
     fn settle(&mut self, resident_kb: u64) {
         self.settled_kb = resident_kb;
         self.before_kb = resident_kb;
@@ -82,9 +83,9 @@ impl Looks {
     }
 }
 
-/// How much memory this process has; Linux only.
+/// The resident memory of this process, in units of 1,024 bytes, as the kernel reports it.
 ///
-/// In units of 1,024 bytes, as the kernel tells it. `None` elsewhere.
+/// Linux only; `None` elsewhere.
 fn resident_kb() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

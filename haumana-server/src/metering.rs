@@ -1,12 +1,11 @@
-//! Metrics for Prometheus, at an address of their own: whoever may read them needs no account, and
-//! whoever has one need not read them.
+//! Metrics for Prometheus, at an address of their own.
 //!
-//! The listener is apart from the API's, with its own few connections: a flood of requests there
-//! does not keep Prometheus from asking, and metrics cannot be reached under the address that is
-//! open to the world. No one has to sign in here.
+//! This listener is separate from the API's, and has a few connections of its own. So a flood of
+//! requests to the API does not keep Prometheus from asking, and the public address of the API does
+//! not serve metrics. Nobody has to sign in here.
 //!
-//! Counters and times come from the API and from the connections, over the facade `metrics`. This
-//! module installs the recorder behind it, so it has to begin before anything is counted.
+//! Counters and times come from the API and from the connections, through the facade `metrics`.
+//! This module installs the recorder behind it, so it must start before anything is counted.
 
 use crate::connections;
 use crate::idle;
@@ -21,19 +20,19 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
-/// LIMIT: connections to it.
+/// LIMIT: connections to the listener.
 ///
-/// One collector needs one. Others make it possible to look by hand.
+/// One collector needs one. The others allow a person to look.
 const ROOM: usize = 16;
-/// The upper ends of the ranges of times, in seconds: from a sync that changes nothing to the longest
-/// that a request may be at work.
+/// The upper ends of the ranges of times, in seconds. They reach from a sync that changes nothing
+/// to the longest time that a request may be at work.
 const SECONDS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0, 10.0, 60.0];
-/// How often what was timed is put into the ranges, so that it does not pile up where nobody asks.
+/// How often measured times are sorted into the ranges, so that they do not pile up if nobody asks.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// The format of the text, version 0.0.4.
 const TEXT: &str = "text/plain; version=0.0.4";
 
-/// A listener for those who collect metrics.
+/// A listener for collectors of metrics.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     listener: TcpListener,
@@ -58,15 +57,15 @@ impl Metrics {
         Ok(Self { listener, handle })
     }
 
-    /// Where it listens.
+    /// The address at which it listens.
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
     /// Answers `GET /metrics` as long as the server runs.
     ///
-    /// Never returns while its listener works. If it fails, that is logged, and the API goes on
-    /// without metrics.
+    /// It never returns while its listener works. If the listener fails, that is logged, and the
+    /// API goes on without metrics.
     pub(crate) async fn serve(self) {
         let Self { listener, handle } = self;
         let shown = handle.clone();

@@ -1,13 +1,13 @@
-//! What is instead of metrics that were not built in: an error that says how to get them.
+//! Replaces `metering` if metrics were not built in: an error that says how to get them.
 //!
-//! It has the same functions as `metering`, so `serve` is written once. The type has no value: what
-//! follows from a value of it cannot be reached, and the compiler knows.
+//! It has the same functions as `metering`, so `serve` is the same in both builds. Its type has no
+//! value, so the compiler knows that code after `listen` is never reached.
 
 use crate::problem::Problem;
 use std::io;
 use std::net::SocketAddr;
 
-/// There are none.
+/// No metrics.
 #[derive(Debug)]
 pub(crate) enum Metrics {}
 

@@ -1,15 +1,16 @@
-//! The page for people: the files of `haumana-web/page`, which are part of this program. The link `page`
-//! beside `src` takes them into the package.
+//! The page for people: the files of `haumana-web/page`, which are part of this program. The link
+//! `page` beside `src` puts them into the package.
 //!
 //! All files are in the program, so it needs no folder beside it, and page and server are always of
 //! one version. They are compressed when they are first asked for; the WebAssembly was compressed
 //! when it was built.
 //!
-//! A browser keeps the files, and asks each time whether they have changed. The tag is the hash of
-//! the sources and what the page was told. So after an update all files count as changed at once.
+//! A browser keeps the files, and asks each time whether they have changed. The tag has the hash of
+//! the sources and the content of `config.json`. So after an update all files count as changed at
+//! once.
 //!
-//! The policy of what may run (`Content-Security-Policy`) is in `headers.json`, which all hosts of
-//! the page share. It is widened here by exactly what the sign-in needs.
+//! The `Content-Security-Policy` is in `headers.json`, which all hosts of the page share. This
+//! module adds exactly what the sign-in needs.
 
 use crate::page_sign_in::PageSignIn;
 use axum::Router;
@@ -29,8 +30,8 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::sync::{Arc, OnceLock};
 
-/// The policy of what may run and be called: of this server only, and of who signs people in where
-/// somebody else does. Every host of the page sends it.
+/// What the page may run and call: this server, and the issuer of the sign-in if there is one.
+/// Every host of the page sends it.
 const HEADERS: &str = include_str!("../page/headers.json");
 
 /// The name of the bundle: the hash of what it was built from.
@@ -46,20 +47,20 @@ macro_rules! files {
 /// The WebAssembly, compressed.
 const WASM_BROTLI: &[u8] = include_bytes!("../page/haumana_web_bg.wasm.br");
 
-/// What `headers.json` says, directive by directive.
+/// The content of `headers.json`, by directive.
 #[derive(Deserialize)]
 struct Headers {
     policy: BTreeMap<String, String>,
-    /// What is allowed besides where Google signs people in.
+    /// What is allowed in addition if Google signs people in.
     google: BTreeMap<String, String>,
 }
 
-/// What all files are sent with.
+/// The headers of all files.
 #[derive(Clone)]
 struct Sent {
-    /// Names the bundle and what it was told; files of another one are others.
+    /// Names the version of the bundle and of its `config.json`. All files change with it.
     ///
-    /// Without quotation marks; the name of the coding is added to it for each representation.
+    /// It has no quotation marks. The name of the coding is added to it for each representation.
     tag: String,
     /// `Content-Security-Policy`
     policy: HeaderValue,
@@ -81,9 +82,10 @@ impl Sent {
         }
         let all = policy.iter().map(|(directive, sources)| format!("{directive} {sources}"));
         let policy = HeaderValue::from_str(&all.collect::<Vec<_>>().join("; ")).ok()?;
-        // Google's button wants to know on which origin it stands, and is told nothing else.
+        // Google's button must know the origin of the page. It gets nothing more.
         let referrer = if has_google { "strict-origin" } else { "no-referrer" };
-        // Whatever the page is told, as a word: a tag has no quotation marks in it.
+        // The content of `config.json` as one word, because a tag must not have quotation marks in
+        // it.
         let told = sign_in.config().to_string().replace(|c: char| !c.is_ascii_alphanumeric(), "");
         let tag = format!("{}{told}", BUNDLE.trim());
         Some(Self { tag, policy, referrer: HeaderValue::from_static(referrer) })
@@ -101,7 +103,7 @@ struct File {
     gzip: OnceLock<Bytes>,
 }
 
-/// What the page is told in `config.json`.
+/// The content of `config.json`.
 fn config(sign_in: &PageSignIn) -> Bytes {
     match sign_in {
         PageSignIn::Nobody => Bytes::from_static(include_bytes!("../page/config.json")),
@@ -109,10 +111,10 @@ fn config(sign_in: &PageSignIn) -> Bytes {
     }
 }
 
-/// Makes the routes: the page at `/`, and its files beside it. `sign_in` is what the page is told.
+/// Makes the routes: the page at `/`, and its files beside it.
 pub(crate) fn routes(sign_in: &PageSignIn) -> Router {
-    // INVARIANT: tests ask for files with each policy, so all can be read, and what is in an address
-    // was looked at when it was read.
+    // INVARIANT: tests ask for files with each policy, so `headers.json` can be read, and addresses
+    // were checked when the arguments were read.
     let Some(sent) = Sent::new(sign_in) else { return Router::new() };
     let files = files! {
         "index.html" "account.js" "app.js" "bundle.js" "deleted.js" "device.js" "dom.js" "google.js"
@@ -134,8 +136,8 @@ pub(crate) fn routes(sign_in: &PageSignIn) -> Router {
     })
 }
 
-/// JavaScript without indentation and the comments that have lines of their own: a tenth of all that is
-/// not WebAssembly.
+/// JavaScript without indentation and without comments on lines of their own. That saves a tenth of
+/// all that is not WebAssembly.
 fn without_comments(script: &'static [u8]) -> Bytes {
     let Ok(text) = str::from_utf8(script) else { return Bytes::from_static(script) };
     let (mut short, mut is_comment) = (String::with_capacity(text.len()), false);
@@ -183,7 +185,7 @@ impl File {
         head.insert(CONTENT_SECURITY_POLICY, self.sent.policy.clone());
         head.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         head.insert(REFERRER_POLICY, self.sent.referrer.clone());
-        // Asked for each time: the files of one bundle belong together.
+        // The browser asks each time, because the files of one bundle belong together.
         head.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         head.insert(VARY, HeaderValue::from_static("accept-encoding"));
         if !coding.is_empty() {
@@ -195,9 +197,10 @@ impl File {
         response
     }
 
-    /// The smallest that the browser takes, and the name of its coding; without one the file as it is.
+    /// The smallest form that the browser accepts, and the name of its coding. Without a coding it
+    /// is the file as it is.
     ///
-    /// Brotli exists for the WebAssembly alone: it was compressed before it got into the program.
+    /// Brotli exists for the WebAssembly alone, which was compressed when it was built.
     fn coded(&self, headers: &HeaderMap) -> (&'static str, Bytes) {
         match self.brotli {
             Some(brotli) if accepts_coding(headers, "br") => {

@@ -1,4 +1,4 @@
-//! How people sign in on the page, if it is not with names.
+//! How people sign in on the page, if they do not choose a name.
 //!
 //! The page has three ways: names that anybody can choose (a server that issues tokens itself),
 //! Google's button, or a redirect to another issuer with a code that is exchanged for a token
@@ -13,10 +13,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::fmt::Display;
 
-/// Who signs people in on the page.
+/// The issuer that signs people in on the page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum PageSignIn {
-    /// Nobody but this server, or an issuer that the page was not told of.
+    /// Only this server, or an issuer that has no key `page`.
     Nobody,
     /// Google, with its button, for this client id.
     Google(String),
@@ -24,33 +24,33 @@ pub(crate) enum PageSignIn {
     Redirect(Redirect),
 }
 
-/// An issuer that the page can send people to, who come back with a code (RFC 7636).
+/// An issuer to which the page can send people. They come back with a code (RFC 7636).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Redirect {
     told: Told,
-    /// What stands before the issuer's subjects in user ids.
+    /// The prefix of the issuer's subjects in user ids.
     ///
-    /// The page needs it to know which account a token is for before it has asked the server.
+    /// With it the page knows which account a token is for before it has asked the server.
     under: Option<String>,
 }
 
-/// What the key `page` of an issuer says.
+/// The content of the key `page` of an issuer.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Told {
-    /// Where the page sends people.
+    /// The address to which the page sends people.
     authorize: String,
     /// Where it gets the token for the code that they bring back.
     token: String,
-    /// It must be among the audiences of the issuer, or each token that the page gets would be
-    /// refused.
+    /// It must be among the audiences of the issuer. Otherwise each token that the page gets would
+    /// be refused.
     client_id: String,
-    /// What it asks for, such as `openid email`.
+    /// The scope that the page asks for, such as `openid email`.
     scope: String,
 }
 
 impl PageSignIn {
-    /// What the page is told in `config.json`.
+    /// The content of `config.json`.
     pub(crate) fn config(&self) -> Value {
         match self {
             Self::Nobody => json!({}),
@@ -68,7 +68,7 @@ impl PageSignIn {
         }
     }
 
-    /// The address that the page calls beside its own server, for its policy.
+    /// The address that the page calls besides its own server. It goes into the policy.
     pub(crate) fn calls(&self) -> Option<&str> {
         match self {
             Self::Redirect(redirect) => Some(&redirect.told.token),
@@ -77,17 +77,17 @@ impl PageSignIn {
     }
 }
 
-/// Reads a JSON list of issuers, one of which may say how the page signs people in.
+/// Reads a JSON list of issuers. One of them may say how the page signs people in.
 ///
-/// The key `page` is taken out before the rest is read as issuers: those who verify tokens know no
-/// pages.
+/// The key `page` is taken out before the rest is read as issuers, because verifiers do not know
+/// it.
 ///
 /// # Errors
 ///
 /// A sentence for the operator: what is wrong with which key.
 pub(crate) fn read(json: &str) -> Result<(Vec<IssuerConfig>, Option<Redirect>), String> {
     let said = |why: &dyn Display| why.to_string();
-    // What is no list of objects is for the next reader to judge, which says what it lacks.
+    // If it is not a list of objects, the next parser says what is wrong.
     let mut all: Vec<Map<String, Value>> = serde_json::from_str(json).unwrap_or_default();
     let pages: Vec<Option<Value>> = all.iter_mut().map(|one| one.remove("page")).collect();
     if pages.iter().all(Option::is_none) {
@@ -134,10 +134,10 @@ impl Told {
     }
 }
 
-/// Whether it is the address of a call, and no more than one word of a policy.
+/// Whether it is the address of a call, and one word in a policy.
 ///
 /// Blanks, semicolons and quotation marks are not accepted: in a policy they would begin another
-/// directive. Without TLS only loopback is accepted, since a code and a token go there.
+/// directive. Without TLS only loopback is accepted, since a code and a token are sent there.
 fn is_address(url: &str) -> bool {
     let rest = url.strip_prefix("https://").or_else(|| {
         let rest = url.strip_prefix("http://")?;

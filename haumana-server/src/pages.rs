@@ -1,4 +1,4 @@
-//! What a shell and `man` know of the command line, made from the command line itself.
+//! Completions for shells and manual pages, made from the command line itself.
 //!
 //! Both are made from the same description that parses the arguments, so they cannot be out of
 //! date. Packages run these two commands when they are built.
@@ -24,7 +24,7 @@ pub(crate) fn man(folder: Option<&Path>, command: Command) -> io::Result<()> {
         std::fs::create_dir_all(folder)?;
         return clap_mangen::generate_to(command, folder);
     }
-    // As it is in the folder: with the options that clap adds, and without the command `help`.
+    // The same as in the folder: with the options that clap adds, and without the command `help`.
     let mut command = command.disable_help_subcommand(true);
     command.build();
     let mut page = Vec::new();
@@ -32,7 +32,7 @@ pub(crate) fn man(folder: Option<&Path>, command: Command) -> io::Result<()> {
     print(&page)
 }
 
-/// Prints all of it; whoever reads it may stop.
+/// Prints all of it. The reader may stop before the end.
 pub(crate) fn print(text: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {

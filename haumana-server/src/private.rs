@@ -1,13 +1,14 @@
 //! Files that their owner alone can read, beside the database.
 //!
 //! Names, hashes of users and keys are in these files, so no other user of the machine may read
-//! them. A new file gets its mode when it is made, not afterwards: in between others could open it.
+//! them. A new file gets its mode when it is made, not afterwards: in between, others could open
+//! it.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// The file that stands beside a database under its name and this.
+/// The path of a file beside a database: the database's path with this suffix.
 ///
 /// `haumana.db` and `.audit` make `haumana.db.audit`. Bytes that are no UTF-8 are kept.
 ///
@@ -29,11 +30,11 @@ fn with(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Makes a file, or takes away what others may do with one that is there.
+/// Makes a file, or removes the rights of others to a file that exists.
 ///
-/// A file that was copied by hand, or made by an earlier version, may be readable by everybody. It is
-/// mended and not refused: nothing is lost by it, and the server starts. A key is another
-/// matter, because who has read it can sign in as anybody; see `key_file`.
+/// A file that was copied by hand, or made by an earlier version, may be readable by everybody. Its
+/// mode is corrected, and the server starts: nothing is lost by it. A key is different, because
+/// somebody who has read it can sign in as anybody; see `key_file`.
 pub(crate) fn make(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -41,7 +42,7 @@ pub(crate) fn make(path: &Path) -> io::Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-        // What a link leads to is somebody else's, and may not be there today.
+        // A link is refused: its target may belong to somebody else, or be missing today.
         Err(_) if !fs::symlink_metadata(path)?.is_file() => {
             Err(io::Error::other("it is a link, or no ordinary file"))
         }
@@ -50,10 +51,10 @@ pub(crate) fn make(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Takes away what others may do with a file, and says so in the log.
+/// Removes the rights of others to a file, and logs that.
 ///
-/// The owner's rights stay as they are. Elsewhere than on Unix it only checks that the file is
-/// there.
+/// The owner's rights stay as they are. On systems other than Unix it only checks that the file
+/// exists.
 fn keep(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {

@@ -1,8 +1,8 @@
-//! What can keep the server from starting, for people.
+//! What can keep the server from starting, in words for people.
 //!
-//! Each says what is wrong and, where possible, what to type next, because the person who reads it
-//! is at a terminal and the server does not run. The program prints it on one line, after its name,
-//! and ends with status 1.
+//! Each text says what is wrong and, where possible, what to type next, because its reader is at a
+//! terminal and the server does not run. The program prints it on one line, after its name, and
+//! ends with status 1.
 //!
 //! Texts are not stable, with one exception: a word in brackets, such as `[not_built_in]`, is for
 //! scripts.
@@ -36,7 +36,7 @@ pub(crate) enum Problem {
          haumana-server --features metrics"
     )]
     NoMetrics,
-    /// It is refused and not mended: who has read the key can sign in as anybody.
+    /// The mode is not corrected: somebody who has read the key can sign in as anybody.
     #[error("the key file {0} can be read by others; run: chmod 600 {0}")]
     KeyExposed(PathBuf),
     #[error("{0} is not the key file of this server; move it away, and a new one is made")]
@@ -54,7 +54,7 @@ pub(crate) enum Problem {
     Audit(PathBuf, io::Error),
     #[error("the machine cannot make a key pair")]
     NoKey,
-    /// The code in brackets stays, for scripts.
+    /// Scripts use the code in brackets, so it must stay.
     #[cfg(any(test, not(all(feature = "dynamodb", feature = "postgres"))))]
     #[error(
         "this build has no store {name:?} [not_built_in]; build one that has it: cargo build --release \
@@ -83,7 +83,7 @@ pub(crate) enum Problem {
     Issuers(String),
     #[error("cannot write the backup {0}: {1}")]
     Backup(PathBuf, String),
-    /// A backup over an existing file could destroy the only other one.
+    /// A backup that overwrites a file could destroy the only other backup.
     #[error("{0} exists; a backup never overwrites anything")]
     Exists(PathBuf),
     #[error(
@@ -109,7 +109,7 @@ pub(crate) enum Problem {
     NoJournal(&'static str),
     #[error("cannot use the schema {0}: {1}")]
     Schema(PathBuf, String),
-    /// Where the records are, and why the schema may not follow theirs.
+    /// The place of the records, and why the schema may not follow theirs.
     #[error(
         "the records in {0} were written under another schema: {1}. Start with a schema that \
          succeeds it, or keep the records of this one elsewhere, see --db, --database-schema and \
@@ -125,7 +125,7 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
-    /// What is wrong with a database, with what to type where something can be typed.
+    /// What is wrong with a database, and what to type if that helps.
     pub(crate) fn of_database(db: &Path, error: &OpenError) -> Self {
         match error.kind() {
             OpenErrorKind::ForeignLog => Self::ForeignLog(db.into()),
@@ -133,7 +133,7 @@ impl Problem {
         }
     }
 
-    /// What whoever keeps the data failed with.
+    /// A failure of a store.
     pub(crate) fn of_store(error: &dyn std::error::Error) -> Self {
         Self::Database(chain(error))
     }

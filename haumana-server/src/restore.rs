@@ -1,9 +1,9 @@
 //! `haumana-server restore`.
 //!
-//! The work is in `haumana-store-sqlite`: one step that either happens or does not. Here is what an
-//! operator reads afterwards. That matters as much: somebody who restores a backup is in a hurry,
-//! and wants to know whether tokens stay valid, whether erased people have come back, and what
-//! devices will do.
+//! The work is in `haumana-store-sqlite`: one step that either happens or does not. This module
+//! writes what an operator reads afterwards. That matters as much: an operator who restores a
+//! backup is in a hurry, and wants to know whether tokens stay valid, whether erased people have
+//! come back, and what devices will do.
 //!
 //! The files beside the database stay as they are: user directory, key pair, journal of erasures,
 //! audit log. The journal names accounts that were erased after the backup, and they are erased
@@ -20,23 +20,23 @@ use std::path::Path;
 
 /// Puts a backup in place of the database, and says what happens next.
 ///
-/// `later_edits` decides about what devices wrote after the backup: it is merged into it, or put
-/// into the inbox.
+/// `later_edits` decides about edits that devices made after the backup: they are merged into it,
+/// or put into the inbox.
 ///
 /// # Errors
 ///
-/// [`Problem::Restore`] says that nothing was changed, and why.
+/// [`Problem::Restore`]: nothing was changed. It says why.
 pub(crate) fn restore(args: &Args, from: &Path, later_edits: LaterEdits) -> Result<(), Problem> {
     if args.store != StoreKind::Sqlite {
         return Err(Problem::NotSqlite);
     }
     let db = args.db.as_path();
-    // Beside the file itself, if its name is a link.
+    // Beside the file itself, also if the given path is a link.
     let file = std::fs::canonicalize(db).unwrap_or_else(|_| db.into());
     let has_journal = private::beside(&file, ".erased").exists();
     let restored = haumana_store_sqlite::restore(from, db, later_edits, BUSY_TIMEOUT);
     let restored = restored.map_err(|error| match error.kind() {
-        // What the backup itself lacks is not mended by restoring it.
+        // A restore cannot repair a backup that is incomplete.
         RestoreErrorKind::Refused(OpenErrorKind::ForeignLog) => Problem::Restore(format!(
             "{from}-wal holds the changes of another database than {from}; move it away if {from} \
              is whole without it",

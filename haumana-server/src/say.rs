@@ -1,6 +1,6 @@
-//! What a command answers, on the standard output.
+//! The answers of commands, on the standard output.
 //!
-//! Who closes the pipe, as `head` does, has read enough. The work is done by then, so that is no
+//! A reader such as `head` may close the pipe early. The work is done by then, so that is no
 //! failure; `println!` would panic.
 
 use crate::pages::print;

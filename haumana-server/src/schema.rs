@@ -1,9 +1,9 @@
-//! Which kinds of record are kept, and that they stay those of the records that are stored.
+//! Which kinds of record are kept, and the check that the stored records still fit them.
 //!
-//! Records are read by the schema that wrote them. If a server were started with a schema that has
-//! no such field, or another type for it, records could not be read, or merged wrongly. So the
-//! schema is kept with the records, and each start compares: the new one must be able to follow the
-//! kept one (`haumana_sync::succession`).
+//! Records are read by the schema that wrote them. Under a schema that lacks one of their fields,
+//! or gives it another type, they could not be read, or would be merged wrongly. So the schema is
+//! kept with the records, and each start compares: the new schema must be able to follow the kept
+//! one (`haumana_sync::succession`).
 //!
 //! An earlier version of this program kept the schema in a file beside the database,
 //! `.schema.json`. It is read if the database itself knows none, and never written.
@@ -38,13 +38,14 @@ pub(crate) fn read(args: &Args) -> Result<Schema, Problem> {
     schema.map_err(|error| flaw(error.to_string()))
 }
 
-/// The schema of the records in a file where the file itself keeps none: an earlier version of this
-/// program has kept it beside the file, or they are pieces and sessions. `None` if there is no file.
+/// The schema of the records, if the store itself has kept none: the one that an earlier version of
+/// this program has kept beside the file, or else that of pieces and sessions. `None` if there is
+/// no file.
 ///
-/// Tables are in no file. There the schema that was kept beside one is all that is known.
+/// With other stores than SQLite, only a schema that was kept beside a file is known.
 ///
-/// Ask before the database is opened: opening makes the file, and then nobody can tell any more
-/// whether it was there.
+/// Call this before the database is opened. Opening makes the file, and then nobody can tell
+/// whether it existed before.
 pub(crate) fn presumed(args: &Args) -> Result<Option<Schema>, Problem> {
     match (args.store, args.db.exists()) {
         (StoreKind::Sqlite, false) => Ok(None),
@@ -64,8 +65,8 @@ pub(crate) async fn succeed(
     schema: &Schema,
     presumed: Option<&Schema>,
 ) -> Result<Succession, Problem> {
-    // A file that nothing is said of has pieces, or it has nobody's records: a first start that was
-    // killed leaves such a file.
+    // A file without a kept schema has pieces and sessions, or no records at all: a first start
+    // that was killed leaves such a file.
     let is_said = args.store != StoreKind::Sqlite || beside(&args.db).exists();
     let presumed = match presumed {
         Some(presumed) if is_said || has_users(store).await? => Some(presumed),
@@ -78,19 +79,20 @@ pub(crate) async fn succeed(
     })
 }
 
-/// Asks for one user at most.
+/// Reads at most one user.
 async fn has_users(store: &dyn Operate) -> Result<bool, Problem> {
     let page = store.users(None, 1).await.map_err(|error| Problem::of_store(&error))?;
     Ok(!page.users.is_empty() || page.next.is_some())
 }
 
-/// `haumana-server keep-schema`: what a server does before it serves, and nothing else.
+/// `haumana-server keep-schema`: does what a server does with the schema at its start, and nothing
+/// else.
 ///
-/// Lambda functions do not compare schemas at their start, to start quickly. An operator runs this
+/// Lambda functions do not compare schemas, so that they start quickly. An operator runs this
 /// before a deployment instead.
 pub(crate) async fn keep(args: &Args) -> Result<(), Problem> {
     let schema = read(args)?;
-    // With a mistake in the name, the schema would be kept in a file that nobody serves.
+    // If the name had a typing error, the schema would be kept in a file that nobody serves.
     if args.store == StoreKind::Sqlite && !args.db.try_exists()? {
         return Err(Problem::NoDatabase(args.db.clone()));
     }
@@ -104,7 +106,7 @@ pub(crate) async fn keep(args: &Args) -> Result<(), Problem> {
     Ok(say(said)?)
 }
 
-/// Where the records are, for people.
+/// The place of the records, for people.
 fn place(args: &Args) -> String {
     match args.store {
         StoreKind::Sqlite => args.db.display().to_string(),
@@ -113,7 +115,7 @@ fn place(args: &Args) -> String {
     }
 }
 
-/// The schema that an earlier version of this program has kept beside a file, if it has.
+/// The schema that an earlier version of this program has kept beside a file, if there is one.
 fn kept(db: &Path) -> Result<Option<Schema>, Problem> {
     let path = beside(db);
     let text = match read_text(&path) {

@@ -1,10 +1,11 @@
 //! From arguments to a server that listens, and to its end.
 //!
-//! The order matters: the listener comes first, so that a second server says that the port is taken
-//! before it touches any data; the schema is kept before anything is served; signals are caught
-//! before the address is printed, so that whoever waits for that line can stop the server cleanly.
+//! The order matters. The listener comes first, so that a second server says that the port is taken
+//! before it touches any data. The schema is kept before anything is served. Signals are caught
+//! before the address is printed, so that a program that waits for that line can stop the server
+//! cleanly.
 //!
-//! The parts, and what each has of the others:
+//! The parts, and how they are connected:
 //!
 //! ```text
 //!  listener ─▶ connections ─▶ drain ─▶ router ─▶ Engine ─▶ PokingStore ─▶ store
@@ -12,7 +13,7 @@
 //!                                        └ sign_in: whose tokens; /dev; the page
 //!  Upkeep ─▶ Operate of the same store             memory, metrics: tasks of their own
 //! ```
-//! What can keep the server from starting is done before the address is printed.
+//! Every step that can keep the server from starting is done before the address is printed.
 
 use crate::args::{Args, StoreKind};
 use crate::audit;
@@ -42,18 +43,18 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-/// LIMIT: how long requests that are running may take once the server was told to stop.
+/// LIMIT: how long running requests may take after the signal to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-/// Where a new user reads on.
+/// The guide for new users.
 ///
 /// Printed at the start.
 const GUIDE: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/SUMMARY.md");
 const DAY_MS: i64 = 86_400_000;
 
-/// Serves until it is told to stop.
+/// Serves until a signal comes.
 ///
 /// Background tasks are not awaited at the end. Each of their steps is a call of the store that
-/// either happens or does not, and the next start goes on where they stopped.
+/// either happens or does not. The next start goes on where they stopped.
 ///
 /// # Errors
 ///
@@ -147,17 +148,16 @@ fn router(
     (haumana_api::router_beside(api, beside).layer(from_fn(drain)), engine, live)
 }
 
-/// How many devices may follow, where there is room for so many connections: a part of it is left to
-/// requests.
+/// How many devices may follow, if there is room for so many connections: four fifths of it.
 ///
-/// Four fifths. Otherwise devices that follow could take every connection, and nobody could sync.
+/// Otherwise devices that follow could take every connection, and nobody could sync.
 fn live_limits(room: usize) -> LiveLimits {
     let mut limits = LiveLimits::usual();
     limits.in_all = limits.in_all.min(room / 5 * 4);
     limits
 }
 
-/// What an engine is told on data of this life.
+/// The settings of an engine on data of this life.
 ///
 /// The generation comes from the store, which may know a higher one than the arguments.
 pub(crate) fn engine_config(args: &Args, generation: Generation) -> EngineConfig {
@@ -212,9 +212,9 @@ fn greet(args: &Args, address: SocketAddr, metrics: Option<SocketAddr>) -> Resul
     Ok(out.flush()?)
 }
 
-/// Serves until a signal comes, and then finishes what is running, within bounds.
+/// Serves until a signal comes. Then it finishes running requests, within bounds.
 ///
-/// After the first signal: no more connections are accepted, streams of events end, and requests
+/// After the first signal no more connections are accepted, streams of events end, and requests
 /// have ten seconds. After these, or at the second signal, the function returns, and the runtime
 /// drops what still runs. A commit is atomic in each store, so nothing is left half written.
 async fn run(
@@ -226,13 +226,13 @@ async fn run(
 ) -> io::Result<()> {
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = connections::serve("api", listener, router, room, async {
-        // An error means that the sender is gone, which means the same.
+        // An error means that the sender is gone. Then the server stops too.
         stopped.await.ok();
     });
     let patience = async {
         signals.next().await;
         tracing::info!("stopping; running requests are finished first");
-        // Devices that follow are answered at once, and nobody waits for them.
+        // The streams of devices that follow end at once.
         live.close();
         drop(stop);
         tokio::select! {

@@ -2,8 +2,8 @@
 //!
 //! Both at once is not possible: a server that trusts an issuer gives out no tokens.
 //!
-//! What it makes is used in three places: the verifier by every call of the API, the routes beside
-//! the API, and what the page is told. All three follow from the same arguments, so the page cannot
+//! The result is used in three places: the verifier in every call of the API, the routes beside the
+//! API, and `config.json` of the page. All three follow from the same arguments, so the page cannot
 //! offer a sign-in whose tokens are refused.
 
 use crate::args::Args;
@@ -25,9 +25,9 @@ use std::sync::Arc;
 /// What the arguments say about signing in.
 #[derive(Debug)]
 pub(crate) struct SignIn {
-    /// The same one for all calls and for `POST /auth/sync`.
+    /// The same verifier for all calls and for `POST /auth/sync`.
     pub(crate) verifier: Arc<dyn Verifier>,
-    /// What this server has beside the API for it.
+    /// The routes beside the API that signing in needs.
     ///
     /// `/dev`, or nothing.
     pub(crate) routes: Router,
@@ -37,25 +37,26 @@ pub(crate) struct SignIn {
 }
 
 impl Args {
-    /// Whether others sign people in, so that this server issues no tokens.
+    /// Whether other issuers sign people in, so that this server issues no tokens.
     pub(crate) fn has_issuers(&self) -> bool {
         !self.google_client_id.is_empty() || self.issuers.is_some()
     }
 }
 
-/// How the client ids end that Google makes. Others are taken, for those who stand in for Google.
+/// The end of client ids that Google makes. Other ids are accepted too, for services that imitate
+/// Google.
 const GOOGLES: &str = ".apps.googleusercontent.com";
 
 /// Makes the verifier that the arguments ask for.
 ///
-/// No network is used: keys of issuers are fetched when the first token comes.
+/// It uses no network: the keys of issuers are fetched when the first token comes.
 ///
 /// # Errors
 ///
 /// [`Problem::NotAClientId`], [`Problem::KeySetAlone`], [`Problem::Issuers`]: mistakes in arguments
 /// that would otherwise show as 401 for everybody.
 pub(crate) fn set_up(args: &Args) -> Result<SignIn, Problem> {
-    // Whoever names Google's keys means to have Google sign people in.
+    // An operator who gives Google's keys but no client id has made a mistake.
     if args.google_client_id.is_empty() && args.google_key_set != IssuerConfig::GOOGLE_KEY_SET {
         return Err(Problem::KeySetAlone);
     }
@@ -74,7 +75,7 @@ fn is_client_id(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_plain) && !text.ends_with("CLIENT_ID")
 }
 
-/// Tokens of this server, for whoever asks.
+/// Tokens of this server, for anyone who asks.
 fn ours(args: &Args) -> Result<SignIn, Problem> {
     let clock = Arc::new(SystemClock);
     let issuer = Issuer::new(key_file::read_or_make(&key_file::beside(&args.db))?);

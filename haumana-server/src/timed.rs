@@ -1,13 +1,13 @@
-//! A stream whose other end must read what it has asked for.
+//! A stream whose client must read the replies that it has asked for.
 //!
 //! A client may ask for much and read nothing. The server then holds a reply for it, and a
-//! connection. hyper bounds how long the head of a request may take to arrive, and not how long a
-//! reply may take to leave; so the stream beneath does it.
+//! connection. hyper bounds how long the head of a request may take to arrive, but not how long a
+//! reply may take to leave. So this stream bounds that.
 //!
 //! Two rules: a write that makes no progress for 30 seconds ends the connection, and a reply as a
-//! whole must be taken at 1 kB a second or more, after 30 seconds of grace. Only the time counts in
+//! whole must be read at 1 kB a second or more, after 30 seconds of grace. Only the time counts in
 //! which a write waits for the client. While the server makes the next part of an export, or a
-//! stream of events has nothing to say, the client has no share in the delay.
+//! stream of events has nothing to say, the client is not charged.
 
 use std::io;
 use std::pin::Pin;
@@ -16,9 +16,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// LIMIT: how long a client may take nothing of a reply.
+/// LIMIT: how long a client may read nothing of a reply.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// LIMIT: how fast a client takes a reply in the long run, at least.
+/// LIMIT: how fast a client must read a reply on average.
 const WRITE_BYTES_PER_SEC: u64 = 1_000;
 
 /// A stream that fails when its other end reads a reply too slowly.
@@ -26,12 +26,12 @@ const WRITE_BYTES_PER_SEC: u64 = 1_000;
 pub(crate) struct Timed<S> {
     /// The socket.
     stream: S,
-    /// How long writes of the present reply have waited for the client, without the one that waits
-    /// now.
+    /// How long writes of the present reply have waited for the client. A write that still waits is
+    /// not included.
     waited: Duration,
     /// How many bytes of the present reply are written.
     written: u64,
-    /// Since when a write waits, and the end of its time.
+    /// When the present wait of a write began, and the timer of its end.
     ///
     /// Boxed, because most connections never have one.
     timer: Option<(Instant, Pin<Box<Sleep>>)>,
@@ -42,14 +42,14 @@ impl<S> Timed<S> {
         Self { stream, waited: Duration::ZERO, written: 0, timer: None }
     }
 
-    /// Whether something that was written last waits for the client to read.
+    /// Whether the last write still waits for the client to read.
     ///
-    /// The last write did not go through, so bytes may be left in the buffers of the writer.
+    /// Then bytes may be left in the buffers of the writer.
     pub(crate) fn is_stuck(&self) -> bool {
         self.timer.is_some()
     }
 
-    /// What comes of an attempt to write: an error if the client has had its time.
+    /// Turns a write that has waited too long into an error.
     ///
     /// # Errors
     ///
@@ -67,7 +67,7 @@ impl<S> Timed<S> {
             return Poll::Ready(written);
         }
         let allowed = WRITE_TIMEOUT + Duration::from_secs(self.written / WRITE_BYTES_PER_SEC);
-        // A client that was quick for long may not stop for long.
+        // Also a client that was quick so far may not pause for longer than `WRITE_TIMEOUT`.
         let left = allowed.saturating_sub(self.waited).min(WRITE_TIMEOUT);
         let begin = || (Instant::now(), Box::pin(tokio::time::sleep(left)));
         let (_, timer) = self.timer.get_or_insert_with(begin);
@@ -85,7 +85,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if before < buffer.filled().len() && self.timer.is_none() {
-            // Another request: its reply has a time of its own.
+            // Another request began, and its reply has a time of its own.
             (self.waited, self.written) = (Duration::ZERO, 0);
         }
         read

@@ -1,16 +1,15 @@
 //! What the server does for all users in the background: retention, and erasures that broke off.
 //!
-//! The engine deletes old history of a user who commits. This reaches those who never come again, a
-//! little at a time, so that requests do not notice.
+//! The engine deletes old history of a user when that user commits. This module reaches users who
+//! never come again. It does a little at a time, so that requests do not notice.
 //!
-//! One pass has three parts. First it finishes erasures: an erasure marks the account, deletes, and
-//! marks it again, and a process that was killed in between leaves the first mark. Then it removes
-//! names and addresses of erased accounts from this server's directory. Then it deletes the
+//! One pass has two parts. First it finishes erasures: an erasure marks the account, deletes, and
+//! marks it again; a process that was killed in between leaves the first mark. Then it deletes the
 //! history that is past its retention.
 //!
-//! The last two go in small slices with pauses. Each part can stop anywhere: what is left is found again
-//! by the next pass. Several servers on one PostgreSQL database may all do it; a row that another
-//! one has deleted is no error.
+//! That deletion goes in small slices with pauses. Both parts can stop anywhere: the next pass
+//! finds what is left. Several servers on one PostgreSQL database may all do it; it is no error if
+//! another one has deleted a row.
 
 use crate::directory::SqliteDirectory;
 use haumana_api::AUDIT;
@@ -22,11 +21,11 @@ use haumana_sync::store::{HeadState, Operate, Store, SweepPlace};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often it is done.
+/// The time from one pass to the next.
 const EVERY: Duration = Duration::from_secs(60 * 60);
 /// LIMIT: how much history one call deletes.
 const SLICE: usize = 256;
-/// What is left to the requests between two calls.
+/// The pause between two calls, in which requests have the store to themselves.
 const PAUSE: Duration = Duration::from_millis(20);
 /// LIMIT: how many erasures one call looks for.
 const ERASURES: usize = 100;
@@ -36,7 +35,7 @@ const USERS: usize = 100;
 /// How far the clocks of two servers may be apart.
 const CLOCKS_DIFFER_MS: i64 = 60_000;
 
-/// Who does it.
+/// The work for all users, and what it needs.
 pub(crate) struct Upkeep {
     /// The only way to see all users. No request has it.
     pub(crate) operate: Arc<dyn Operate>,
@@ -47,7 +46,8 @@ pub(crate) struct Upkeep {
     /// Where names and e-mail addresses are, which go with an account; `None`: not in this server's files.
     pub(crate) directory: Option<Arc<SqliteDirectory>>,
     pub(crate) clock: Arc<dyn Clock>,
-    /// What logs call users; `None`: this program writes no audit log.
+    /// The key of the hashes that logs have in place of user ids. `None`: this program writes no
+    /// audit log.
     pub(crate) caller_key: Option<CallerKey>,
     /// In milliseconds. It must be that of the engine, or history that can still be restored would
     /// be deleted.
@@ -55,9 +55,9 @@ pub(crate) struct Upkeep {
 }
 
 impl Upkeep {
-    /// Does it now and then, until it is dropped.
+    /// Does a pass now and then, until it is dropped.
     ///
-    /// The first pass is at the start of the server, then one an hour.
+    /// The first pass is at the start of the server. After that there is one an hour.
     pub(crate) async fn run(self) {
         loop {
             // What fails for one account holds up nobody else's. What is left is done the next time.
@@ -110,7 +110,7 @@ impl Upkeep {
     }
 
     /// Records first, then the entry in the directory, as the API does it. Then a line in the audit
-    /// log: the request that began it has none that says how it ended.
+    /// log, because the request that began the erasure has no line that says how it ended.
     async fn erase(&self, user: &UserId) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         self.engine.erase(user).await?;
         if let Some(directory) = &self.directory {
@@ -160,10 +160,10 @@ impl Upkeep {
         }
     }
 
-    /// Deletes history that is past its retention, of whichever users.
+    /// Deletes history that is past its retention, of all users.
     ///
-    /// Returns how many entries of history were deleted. Reads ignore such entries already, so
-    /// nobody sees a difference but the disk.
+    /// Returns how many entries of history were deleted. Reads ignore such entries already, so only
+    /// the disk shows a difference.
     pub(crate) async fn sweep(&self) -> Result<usize, Box<dyn std::error::Error + Send + Sync>> {
         let before = self.clock.now().plus_ms(-self.retention_ms);
         let (mut place, mut deleted): (Option<SweepPlace>, usize) = (None, 0);

@@ -1,8 +1,8 @@
-//! What is instead of a store that was not built in: an error that says how to get it.
+//! Replaces a store that was not built in: an error that says how to get it.
 //!
-//! It has the functions of a store, so that `store` is written once for all builds. A build without
-//! a store still knows its options: the error names the feature that is missing, and does not say
-//! that the option is unknown.
+//! It has the functions of a store, so that `store` is the same in all builds. A build without a
+//! store still knows that store's options. So the error names the missing feature, and does not
+//! call the option unknown.
 
 use super::{Opened, Operated};
 use crate::args::Args;

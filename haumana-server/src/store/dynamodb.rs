@@ -1,7 +1,8 @@
 //! Tables of DynamoDB.
 //!
-//! For those who use the tables of the Lambda functions from a machine, or an emulator on a laptop.
-//! Commits of others to the same tables are not heard; their devices find them when they ask.
+//! For operators who use the tables of the Lambda functions from a machine, or an emulator on a
+//! laptop. Commits of other programs to the same tables send no pokes; devices find them when they
+//! ask.
 
 use super::{Opened, Operated};
 use crate::args::Args;
@@ -14,9 +15,9 @@ use haumana_sync::store::Generation;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How much longer than the retention DynamoDB keeps history before it deletes it by itself.
+/// How many days longer than the retention history stays in DynamoDB.
 ///
-/// DynamoDB deletes by itself, some time after the date in the item. Reads ignore history that is
+/// DynamoDB deletes an item by itself, some time after the date in it. Reads ignore history that is
 /// past its retention, so the margin is never seen.
 const TTL_MARGIN_DAYS: u64 = 10;
 const DAY_SECS: u64 = 86_400;
@@ -24,11 +25,11 @@ const DAY_SECS: u64 = 86_400;
 /// Opens the tables that the arguments name.
 pub(super) async fn open(args: &Args, schema: &Schema) -> Result<Opened, Problem> {
     let store = Arc::new(open_tables(args, schema).await?);
-    // The tables know the highest one that they were ever served in.
+    // The tables know the highest generation in which they were ever served.
     let told = store.generation(Generation(args.generation)).await;
     let generation = told.map_err(|error| Problem::of_store(&error))?;
     let (operate, other_life) = (store.clone(), OtherLife::Merged);
-    // What another server, or a function, commits to the tables is not heard.
+    // Commits of another server or of a function to the tables send no pokes here.
     let store = Arc::new(PokingStore::new(store));
     let pokes = store.clone();
     Ok(Opened { store, pokes, operate, needs_upkeep: false, generation, other_life })
@@ -55,8 +56,8 @@ pub(super) async fn replay_erasures(
 
 /// The tables whose names begin with `prefix`.
 ///
-/// Opens no connection. Without an allowance: that bounds what an account costs on AWS, and here
-/// `Load` bounds what it takes.
+/// It opens no connection. The tables have no allowance: an allowance bounds what an account costs
+/// on AWS, and here `Load` bounds an account.
 fn tables(args: &Args, schema: &Schema, prefix: &str) -> Result<DynamoStore, Problem> {
     let days = u64::from(args.retention_days) + TTL_MARGIN_DAYS;
     Ok(DynamoStore::open(DynamoOptions {

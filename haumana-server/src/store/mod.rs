@@ -1,14 +1,14 @@
 //! Where the data is: the SQLite file, a PostgreSQL database, or tables of DynamoDB.
 //!
-//! Each store is a file of its own with the same function, `open`. One that is not built in is
-//! `absent`, which says how to build it.
+//! Each store is a file of its own with the same function, `open`. `absent` replaces a store that
+//! is not built in, and says how to build it.
 //!
-//! After `open`, requests are served alike whatever the store is.
+//! After `open`, requests are served alike with every store.
 //!
 //! Opening also decides in which life the data is. SQLite and PostgreSQL find out by themselves
-//! whether they were put back to an earlier state; with DynamoDB an operator says so, by
-//! `--generation`. Then the generation is higher than before, devices notice at their next sync,
-//! and what they hold is merged back.
+//! whether they were restored to an earlier state. With DynamoDB an operator says so, by
+//! `--generation`. In a new life the generation is higher than before, devices notice at their next
+//! sync, and what they hold is merged back.
 
 #[cfg(any(test, not(all(feature = "dynamodb", feature = "postgres"))))]
 mod absent;
@@ -36,21 +36,21 @@ use std::sync::Arc;
 
 /// A store, and the generation of the life that its data is in.
 pub(crate) struct Opened {
-    /// What the engine works on. It tells of commits, itself or by a decorator.
+    /// The store of the engine. Its commits send pokes, by itself or through a decorator.
     pub(crate) store: Arc<dyn Store>,
-    /// What tells of commits.
+    /// The source of those pokes.
     pub(crate) pokes: Arc<dyn Pokes>,
-    /// The same for the operator.
+    /// The same store, for calls about all users.
     pub(crate) operate: Arc<dyn Operate>,
-    /// Whether somebody must keep retention; DynamoDB does it by itself.
+    /// Whether the server must delete old history; DynamoDB does it by itself.
     pub(crate) needs_upkeep: bool,
-    /// Pass it to the engine; the arguments may have a lower one.
+    /// The engine must get this one; that in the arguments may be lower.
     pub(crate) generation: Generation,
-    /// What becomes of content that devices hold from another life.
+    /// How content from another life that devices hold is treated.
     pub(crate) other_life: OtherLife,
 }
 
-/// What an operator's command works on: a store that serves nobody.
+/// The store for an operator's command, which serves nobody.
 #[cfg_attr(not(any(feature = "dynamodb", feature = "postgres")), allow(dead_code))]
 pub(crate) struct Operated {
     pub(crate) store: Arc<dyn Store>,
@@ -65,13 +65,13 @@ impl Operated {
     }
 }
 
-/// Opens what the arguments name.
+/// Opens the store that the arguments name.
 ///
 /// The schema is for DynamoDB, where some fields are columns of their own.
 ///
 /// # Errors
 ///
-/// A [`Problem`] that says what is wrong with the place, and never anything of the data.
+/// A [`Problem`] that says what is wrong with the store. It never contains user data.
 pub(crate) async fn open(args: &Args, schema: &Schema) -> Result<Opened, Problem> {
     match args.store {
         StoreKind::Sqlite => sqlite::open(args),
@@ -80,9 +80,9 @@ pub(crate) async fn open(args: &Args, schema: &Schema) -> Result<Opened, Problem
     }
 }
 
-/// Opens what the arguments name, for an operator's command.
+/// Opens the store that the arguments name, for an operator's command.
 ///
-/// With SQLite the server itself does what these commands do, so it is [`Problem::ByItself`].
+/// With SQLite the server itself does what these commands do, so this is [`Problem::ByItself`].
 pub(crate) async fn operate(args: &Args, schema: &Schema) -> Result<Operated, Problem> {
     match args.store {
         StoreKind::Sqlite => Err(Problem::ByItself),
@@ -91,8 +91,8 @@ pub(crate) async fn operate(args: &Args, schema: &Schema) -> Result<Operated, Pr
     }
 }
 
-/// Marks the accounts that the journal of other data says are erased, and counts them. Which of the
-/// two names the journal depends on the store.
+/// Marks the accounts that the journal of other data says are erased, and counts them. It depends
+/// on the store which of the two arguments names the journal.
 pub(crate) async fn replay_erasures(
     args: &Args,
     schema: &Schema,
@@ -112,7 +112,7 @@ pub(crate) async fn replay_erasures(
     }
 }
 
-/// Logged as a warning, so that an operator who has restored nothing notices.
+/// Logged as a warning, so that an operator who has not restored anything notices.
 fn begin(why: &str, Generation(generation): Generation) {
     tracing::warn!(
         generation,

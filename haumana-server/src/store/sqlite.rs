@@ -1,7 +1,7 @@
 //! The SQLite file.
 //!
-//! One connection writes; several threads read. Whether it is an earlier copy of itself is found
-//! out from what stands beside it, so nobody has to raise `--generation`.
+//! One connection writes; several threads read. The files beside the database tell whether it is an
+//! earlier copy of itself, so nobody has to raise `--generation`.
 
 use super::{Opened, begin};
 use crate::args::Args;
@@ -15,17 +15,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How many threads read beside the one that writes.
+/// How many threads read, besides the one that writes.
 ///
 /// Readers and the writer do not wait for one another.
 const READERS: usize = 4;
-/// How long a backup or another server may hold the file before a request is told to come again.
+/// How long a request waits while a backup or another server holds the file. Then it is refused
+/// with `unavailable`.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Opens the file that the arguments name.
 ///
-/// A decorator tells of the commits of this process. Those of another process on the same file are
-/// not heard.
+/// Commits of this process send pokes, through a decorator. Those of another process on the same
+/// file send none.
 pub(super) fn open(args: &Args) -> Result<Opened, Problem> {
     let store = open_file(&args.db, Generation(args.generation))?;
     let life = store.life();
@@ -44,8 +45,8 @@ pub(super) fn open(args: &Args) -> Result<Opened, Problem> {
 ///
 /// # Errors
 ///
-/// [`Problem::ForeignLog`] if the log beside the file is another file's; it says what to do. All
-/// else is [`Problem::Database`].
+/// [`Problem::ForeignLog`] if the log beside the file belongs to another file; it says what to do.
+/// All else is [`Problem::Database`].
 fn open_file(path: &Path, asked: Generation) -> Result<SqliteStore, Problem> {
     let options = SqliteOptions {
         path: path.into(),
