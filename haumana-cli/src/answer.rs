@@ -1,4 +1,4 @@
-//! What a command answers, and how text is laid out for people.
+//! The answers of commands, and the layout of text for people.
 
 use crate::json::{Json, value_json};
 use haumana_replica::Content;
@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-/// What a command answers: the same for people and for scripts.
+/// The answer of a command, in the form for people and in the form for scripts.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) text: String,
@@ -31,42 +31,43 @@ pub(crate) fn print(answer: &Answer, is_json: bool) -> io::Result<()> {
     out.flush()
 }
 
-/// The fields of a record, as they are spelt on the wire.
+/// The fields of a record, with their names on the wire.
 pub(crate) fn content_json(content: &Content) -> BTreeMap<String, Json> {
     let names = content.all_names();
     names.map(|name| (name.to_owned(), value_json(&content.get(name)))).collect()
 }
 
-/// A text that cannot drive a terminal: what is no character to look at is written as an escape.
+/// A text that cannot control a terminal: each character that is not visible is written as an
+/// escape.
 pub(crate) fn visible(text: &str) -> String {
     let is_harmless = |character: char| is_plain(character) || matches!(character, '\n' | '\t');
     escaped(text, is_harmless)
 }
 
-/// A text from a record where one line is meant, such as a title: [`visible`], and no line break or
-/// tab in it can pass for another line or column of the answer.
+/// A text from a record where one line is meant, such as a title: [`visible`], and also without
+/// line breaks and tabs, so that nothing in it looks like another line or column of the answer.
 pub(crate) fn one_line(text: &str) -> String {
     escaped(text, is_plain)
 }
 
-/// JSON that cannot drive a terminal, and means the same. Only strings can have such characters.
+/// JSON that cannot control a terminal, and means the same. Only strings can have such characters.
 pub(crate) fn visible_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for character in json.chars() {
         match is_plain(character) || matches!(character, '\n' | '\r' | '\t') {
             true => out.push(character),
-            // None of them is beyond the first 65,536.
+            // All characters that need an escape are among the first 65,536.
             false => out.push_str(&format!("\\u{:04x}", u32::from(character))),
         }
     }
     out
 }
 
-/// JSON on its way to a terminal, which it cannot drive.
+/// Writes JSON to a terminal, so that the JSON cannot control the terminal.
 #[derive(Debug)]
 pub(crate) struct Shown<W> {
     out: W,
-    /// The beginning of a character whose rest has not come.
+    /// The first bytes of a character whose other bytes have not come.
     begun: Vec<u8>,
 }
 
@@ -84,7 +85,7 @@ impl<W: Write> Write for Shown<W> {
         for chunk in self.begun.utf8_chunks() {
             text.push_str(chunk.valid());
             left = chunk.invalid().to_vec();
-            // What is no character at all, and is not at the end, is no JSON.
+            // Invalid bytes that are not at the end are not JSON.
             if 4 <= left.len() {
                 left.clear();
             }
@@ -99,8 +100,8 @@ impl<W: Write> Write for Shown<W> {
     }
 }
 
-/// Whether a character is one to look at: no control, and nothing that turns lines around or breaks
-/// them.
+/// Whether a character is harmless: no control character, and none that changes the direction of
+/// text or breaks lines.
 fn is_plain(character: char) -> bool {
     let turns = matches!(character,
         '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
@@ -119,12 +120,12 @@ fn escaped(text: &str, is_harmless: impl Fn(char) -> bool) -> String {
     out
 }
 
-/// The first eight digits of an id: enough to name it.
+/// The first eight digits of an id, which are enough to name it.
 pub(crate) fn short(id: impl std::fmt::Display) -> String {
     id.to_string().chars().take(8).collect()
 }
 
-/// Rows in columns, each on one line. A kahakō may be a character of its own without a width.
+/// Rows in columns, each on one line. A kahakō may be a character of its own, of no width.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let one_line = |row: &Vec<String>| row.iter().map(|cell| one_line(cell)).collect();
     let rows: Vec<Vec<String>> = rows.iter().map(one_line).collect();
@@ -146,7 +147,7 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
     out
 }
 
-/// A text of at most so many columns on one line, and an ellipsis where it goes on.
+/// A text of at most so many columns on one line, with an ellipsis if it was cut.
 pub(crate) fn cut(text: &str, columns: usize) -> String {
     let text = &*one_line(text);
     let mut width = 0;

@@ -9,7 +9,7 @@ use haumana_sync::time::UnixMillis;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Options of every command stand behind its own in help.
+/// In help, options of every command come after the command's own.
 const LAST: usize = 900;
 
 const AFTER_HELP: &str = "\
@@ -95,9 +95,9 @@ pub(crate) enum Command {
     Delete(Verb),
     /// Send pending edits and fetch new ones.
     Sync(Sync),
-    /// Show who is signed in, and what waits to be sent or decided.
+    /// Show who is signed in, how many edits wait to be sent, and how many conflicts are open.
     ///
-    /// What waits in the inbox is as the last sync found it.
+    /// The number of open conflicts is that of the last sync.
     Status,
     /// Show values that lost against other edits, and decide about them.
     Conflicts(Conflicts),
@@ -163,8 +163,9 @@ pub(crate) struct Init {
     /// Get the schema from the server.
     #[arg(long, conflicts_with = "schema")]
     pub(crate) schema_from_server: bool,
-    /// Send the token to a server on another machine over http://, so that everybody on the way can
-    /// read and use it. Only for a network that is yours alone. The device remembers this option.
+    /// Send the token to a server on another machine over http://, although everybody on the way
+    /// can then read and use it. Only for a network that is yours alone. The device remembers this
+    /// option.
     #[arg(long)]
     pub(crate) plain_http: bool,
 }
@@ -225,7 +226,7 @@ pub(crate) struct Mend {
     /// When it ended.
     #[arg(long, value_name = "TIME", group = "what")]
     pub(crate) end: Option<String>,
-    /// Its length in minutes, from its start, or with --end back from its end.
+    /// Its length in minutes, counted from its start, or with --end back from its end.
     #[arg(long, value_name = "N", group = "what", value_parser = minutes())]
     pub(crate) minutes: Option<u32>,
     /// Correct it even if it is then longer than 12 hours or in the future.
@@ -294,7 +295,7 @@ pub(crate) struct SetValue {
     pub(crate) from: ValueFrom,
 }
 
-/// Where the value comes from.
+/// The source of the value.
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
 pub(crate) struct ValueFrom {
@@ -313,7 +314,7 @@ fn time(text: &str) -> Result<UnixMillis, String> {
     crate::local_time::read(text).ok_or_else(|| "this is no time".to_owned())
 }
 
-/// LIMIT: a session, in minutes: a year. What is longer is no session.
+/// LIMIT: the longest session, in minutes: a year.
 fn minutes() -> RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..=527_040)
 }
@@ -344,7 +345,7 @@ impl Command {
     }
 }
 
-/// Puts the options that every command has before the command, so that a kind can follow its verb.
+/// Moves the options that every command has before the command, so that a kind can follow its verb.
 pub(crate) fn ordered(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut words = words;
     let (mut before, mut after) = (Vec::from_iter(words.next()), Vec::new());
@@ -367,11 +368,11 @@ pub(crate) fn ordered(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
     before.into_iter().chain(after).collect()
 }
 
-/// Options of every command that have their value with them.
+/// Options of every command, in the form that includes their value.
 const OF_ALL: [&str; 2] = ["--device=", "--server="];
 
-/// The folder of the device that a command line names, before the command line is understood: its
-/// schema says what there is to understand.
+/// The folder of the device that a command line names. It is needed before the command line can be
+/// parsed, because the schema in it says which options there are.
 pub(crate) fn folder(words: &[OsString]) -> PathBuf {
     let mut options = words.iter().take_while(|word| *word != "--");
     while let Some(option) = options.next() {
@@ -386,17 +387,18 @@ pub(crate) fn folder(words: &[OsString]) -> PathBuf {
     named_folder().map_or_else(|| USUAL_FOLDER.into(), PathBuf::from)
 }
 
-/// Takes a variable of the environment that is set to nothing as one that is not set.
+/// Treats an environment variable with an empty value as not set.
 pub(crate) fn without_empty_variables(command: clap::Command) -> clap::Command {
     command.mut_args(|arg| {
         let is_empty = |name| std::env::var_os(name).is_some_and(|value| value.is_empty());
         let is_unset = arg.get_env().is_some_and(is_empty);
-        // Clap cannot take a variable away again; there is none without a name.
+        // Clap cannot remove a variable again. An empty name matches none.
         if is_unset { arg.env("").hide_env(true) } else { arg }
     })
 }
 
-/// Reads the address of a server; the device remembers it, so it is not found wrong only at a sync.
+/// Reads the address of a server. The device remembers it, so a mistake must be found here and not
+/// at a sync.
 fn server_url(text: &str) -> Result<String, String> {
     let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
     let url = match host {

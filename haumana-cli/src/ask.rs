@@ -3,7 +3,7 @@
 use crate::answer::visible;
 use std::io::{self, BufRead, IsTerminal, Write};
 
-/// What somebody says to a question.
+/// The answer to a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
     Yes,
@@ -12,8 +12,8 @@ pub(crate) enum Reply {
     Nobody,
 }
 
-/// Asks a question on the terminal. Anything but a clear yes is a no, and so is a terminal on which
-/// the question cannot be seen.
+/// Asks a question on the terminal. Anything but a clear yes is a no. A terminal that cannot show
+/// the question counts as no, too.
 pub(crate) fn ask(question: &str) -> Reply {
     let input = io::stdin();
     if !input.is_terminal() {

@@ -21,7 +21,7 @@ use haumana_sync::schema::{Kind, Schema};
 use serde_json::json;
 use std::sync::Arc;
 
-/// How a conflict that is listed is decided.
+/// The text under a list of conflicts: how to decide them.
 const DECIDE: &str = "\
 decide with: haumana conflicts keep ID, haumana conflicts restore ID, or haumana conflicts set ID \
 --value TEXT";
@@ -77,7 +77,7 @@ impl Online<'_> {
             Decision::Keep { .. } => (Resolution::Keep, "kept"),
             Decision::Restore { .. } => (Resolution::Restore, "restored"),
             Decision::Set(set) => {
-                // A person may be waited for, and the device is not held.
+                // This may wait for a person, so the device is not held meanwhile.
                 let value = value(self.device, set, &kind, &conflict, &mut written);
                 match value {
                     Ok(value) => (Resolution::Set(value), "set"),
@@ -123,7 +123,7 @@ fn resolved(kind: &Kind, conflict: &Conflict, title: &str, word: &str) -> Answer
     Answer::new(text, json!({ "conflictId": conflict.id.to_string(), "resolution": word }))
 }
 
-/// The conflict whose id begins so.
+/// The conflict whose id begins with this text.
 fn choose(conflicts: Vec<Conflict>, text: &str) -> Result<Conflict, Problem> {
     let digits = text.trim().to_uppercase();
     let meant = |conflict: &&Conflict| conflict.id.to_string().starts_with(&digits);
@@ -140,7 +140,7 @@ fn choose(conflicts: Vec<Conflict>, text: &str) -> Result<Conflict, Problem> {
     }
 }
 
-/// The value to put, from a flag, a file, the standard input or the editor.
+/// The value to set, from an option, a file, the standard input or the editor.
 fn value<'d>(
     device: &'d Device,
     set: &SetValue,
@@ -170,7 +170,7 @@ fn value<'d>(
     value.map_err(|why| Problem::Refused(format!("the {}: {why}", label(kind, field))))
 }
 
-/// A value as it is written in an editor.
+/// A value in the form for an editor.
 fn written_as(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -179,8 +179,8 @@ fn written_as(value: &Value) -> String {
     }
 }
 
-/// The kind of a conflict's record; of one that this device's schema does not have, its name is all
-/// that is known.
+/// The kind of a conflict's record. If this device's schema does not have the kind, only its name
+/// is known.
 fn kind_of(schema: &Schema, conflict: &Conflict) -> Arc<Kind> {
     let number = conflict.key.kind;
     let unknown = || Arc::new(Kind::new(number.get(), number.code().into_owned()));

@@ -1,4 +1,4 @@
-//! Deleting records and everything. Nobody's device is held while its person thinks.
+//! Deleting records, sessions and the account. The device is not held while its person thinks.
 
 use crate::answer::{Answer, one_line, short, visible};
 use crate::args::DeleteSession;
@@ -15,8 +15,8 @@ use haumana_replica::{Replica, View};
 use haumana_sync::schema::Kind;
 use serde_json::json;
 
-/// A delete can be taken back by a restore, so a script needs no `--yes`; what no server has seen
-/// cannot, so everybody has to say that it may go.
+/// A restore can undo a delete, so a script needs no `--yes`. Edits that no server has seen cannot
+/// be restored, so `--discard-edits` is needed for them, by everybody.
 pub(crate) async fn delete(device: &Device, asked: &Asked) -> Result<Answer, Problem> {
     let kind = &*asked.kind;
     let (found, lost, title) = look(&device.replica().await?, asked).await?;
@@ -66,10 +66,11 @@ fn what_is_lost(kind: &Kind, lost: &[String], is_new: bool) -> String {
     format!("what was edited of it on this device only ({})", names.join(", "))
 }
 
-/// How the record comes back, where it does; `id` with the words before it on a command line.
+/// How to restore the record, if that is possible; `id` is the id with the words before it on a
+/// command line.
 fn way_back(found: &View, id: &str, loses: bool) -> String {
     match found.version {
-        // Edits that are on their way make versions whose numbers nobody knows yet.
+        // Pending edits make versions whose numbers are not known yet.
         _ if found.is_pending && !loses => {
             format!(
                 "\nafter a sync, this shows the versions that can come back: haumana history {id}"
@@ -82,7 +83,7 @@ fn way_back(found: &View, id: &str, loses: bool) -> String {
     }
 }
 
-/// Fails if the record is another one than the person was asked about.
+/// Fails if the record has changed since the person was asked.
 async fn unchanged(replica: &Replica, found: &View) -> Result<(), Problem> {
     match replica.record(found.key).await.map_err(Problem::local)? {
         Some(now) if now == *found => Ok(()),
@@ -90,7 +91,7 @@ async fn unchanged(replica: &Replica, found: &View) -> Result<(), Problem> {
     }
 }
 
-/// No session comes back, so a script has to say `--yes`.
+/// A session cannot be restored, so a script has to say `--yes`.
 pub(crate) async fn delete_session(
     device: &Device,
     args: &DeleteSession,
@@ -112,7 +113,7 @@ pub(crate) async fn delete_session(
 }
 
 impl Online<'_> {
-    /// No account comes back but from an export, so a script has to say `--yes`.
+    /// Only an export can bring an account back, so a script has to say `--yes`.
     pub(crate) async fn erase_account(&self, yes: bool) -> Result<Answer, Problem> {
         let (account, server) = (self.account.as_str(), self.device.server());
         let what = format!("everything of {account} on {server}, its history included");
@@ -128,7 +129,7 @@ impl Online<'_> {
     }
 }
 
-/// Whether somebody has said yes, where no answer is no consent.
+/// Whether somebody has said yes. No answer is no consent.
 fn means(reply: Reply) -> Result<(), Problem> {
     match reply {
         Reply::Yes => Ok(()),

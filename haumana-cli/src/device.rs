@@ -17,18 +17,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const DATABASE: &str = "replica.db";
-/// Where the local server listens unless told otherwise.
+/// The default address of the local server.
 const LOCAL_SERVER: &str = "http://127.0.0.1:8787";
 
-/// How long what a person has written waits for other programs that hold the device.
+/// How long to wait for other programs that hold the device, once a person has written something.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the folder remembers beside the replica.
+/// What the folder remembers besides the replica.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Settings {
     pub(crate) server: Option<String>,
     pub(crate) account: Option<String>,
-    /// The server that the token is for: no other one gets it.
+    /// The server that the token is for. No other server gets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) token_for: Option<String>,
     /// Whether the token may go over plain HTTP to another machine.
@@ -50,7 +50,7 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    /// Opens the folder, or a device that is not made yet; `server` is its server from now on.
+    /// Opens the folder, or a device that is not made yet. `server` becomes its server.
     pub(crate) fn new_or_open(
         folder: &Path,
         server: Option<String>,
@@ -63,22 +63,22 @@ impl Device {
             }
             opened => opened?,
         };
-        // A device of before did not note whom its token is for: it was for the server of then.
+        // Older versions did not note the server of the token. It was the server of that time.
         device.settings.token_for = Some(device.token_for()).filter(|_| device.has_account());
         device.settings.server = server.or(device.settings.server);
         Ok(device)
     }
 
-    /// Makes the folder, for nobody but its owner. Making it again changes nothing but the server. A
-    /// folder that was there before keeps its mode, since others may need it; what is in it and
-    /// is this device's is its owner's alone.
+    /// Makes the folder, for its owner only. Making it again changes nothing but the server. A
+    /// folder that existed before keeps its mode, since others may need it. The files of this
+    /// device in it are for its owner only.
     pub(crate) fn make(&self) -> Result<(), Problem> {
         make_private(&self.folder).map_err(|error| Problem::File(self.folder.clone(), error))?;
         self.save()
     }
 
-    /// Opens the folder, with the schema that it keeps; `server` goes before the one that it
-    /// remembers.
+    /// Opens the folder, with the schema that it keeps. `server` is used instead of the remembered
+    /// server.
     pub(crate) fn open(
         folder: &Path,
         server: Option<String>,
@@ -96,7 +96,7 @@ impl Device {
         Ok(Self { folder: folder.into(), schema, settings, server })
     }
 
-    /// Which kinds of record the device has.
+    /// The schema of the device.
     pub(crate) fn schema(&self) -> &Schema {
         &self.schema
     }
@@ -121,7 +121,7 @@ impl Device {
         self.settings.account.is_some()
     }
 
-    /// Fails if a token would be read by others on the way to the server.
+    /// Fails if others could read the token on the way to the server.
     pub(crate) fn check_server(&self) -> Result<(), Problem> {
         let url = self.server();
         let is_plain = url.starts_with("http://") && !is_loopback(&url);
@@ -137,7 +137,7 @@ impl Device {
         account.ok_or_else(|| Problem::NotSignedIn(self.program()))
     }
 
-    /// Remembers who is signed in, and the token, which nobody else may read.
+    /// Remembers who is signed in, and the token, which only the owner may read.
     pub(crate) fn sign_in(&mut self, account: &UserId, token: &str) -> Result<(), Problem> {
         self.write("token", token.as_bytes())?;
         self.settings.account = Some(account.as_str().to_owned());
@@ -151,8 +151,8 @@ impl Device {
         self.write("device.json", &text)
     }
 
-    /// Replaces a file as a whole. Temporary files are their owner's only, and so is what they
-    /// become.
+    /// Replaces a file as a whole. The temporary file is its owner's only, and so is the file after
+    /// it is renamed.
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Problem> {
         let path = self.folder.join(name);
         let write = || -> io::Result<()> {
@@ -165,7 +165,7 @@ impl Device {
         write().map_err(|error| Problem::File(path.clone(), error))
     }
 
-    /// Returns the command line of a command on this device, as a shell reads it.
+    /// Returns the command line of a command on this device, quoted for a shell.
     pub(crate) fn command_line<'w>(&self, words: impl Iterator<Item = &'w str>) -> String {
         let mut line = self.program();
         for word in words {
@@ -175,13 +175,14 @@ impl Device {
         line
     }
 
-    /// Returns how a command line for this device begins.
+    /// Returns the beginning of a command line for this device.
     pub(crate) fn program(&self) -> String {
         program(&self.folder)
     }
 
-    /// Opens the replica again after a person has been waited for, as the account of before. Another
-    /// program may be using it: what the person did is worth more patience than a command.
+    /// Opens the replica again, for the same account, after waiting for a person. Another program
+    /// may be using it. It waits longer than other commands do, so that the person's work is not
+    /// lost.
     pub(crate) async fn replica_again(&self) -> Result<Replica, Problem> {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -192,8 +193,8 @@ impl Device {
         }
     }
 
-    /// Opens the replica, as whoever is signed in. Nobody else can use the device until it is
-    /// dropped, so no person is waited for meanwhile.
+    /// Opens the replica for the account that is signed in. Nobody else can use the device until
+    /// the replica is dropped, so do not wait for a person meanwhile.
     pub(crate) async fn replica(&self) -> Result<Replica, Problem> {
         let account = self.account()?;
         let replica = self.replica_of_nobody().await?;
@@ -218,18 +219,19 @@ impl Device {
         opened.map_err(failed)
     }
 
-    /// Keeps another schema from now on. It must succeed the one of the records that are here.
+    /// Keeps another schema from now on. It must be able to follow the schema of the present
+    /// records.
     pub(crate) async fn adopt(self, schema: Schema) -> Result<Self, Problem> {
         let device = Self { schema, ..self };
         if device.folder.join(DATABASE).exists() {
-            // The replica compares it with the schema of its records.
+            // Opening the replica compares it with the schema of its records.
             device.replica_of_nobody().await?;
         }
         schema::keep(&device.folder, &device.schema)?;
         Ok(device)
     }
 
-    /// Makes what carries calls to the server.
+    /// Makes the transport that carries calls to the server.
     pub(crate) fn transport(&self) -> Result<HttpTransport, Problem> {
         let url = self.server();
         self.check_server()?;
@@ -267,7 +269,7 @@ impl std::fmt::Debug for TokenFile {
 #[async_trait::async_trait]
 impl TokenSource for TokenFile {
     async fn token(&self, _: &UserId) -> Option<String> {
-        // Whose it is, the transport checks before anything leaves.
+        // The transport checks, before it sends anything, that the token is for this account.
         self.0.clone()
     }
 }

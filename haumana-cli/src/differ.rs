@@ -1,4 +1,4 @@
-//! Two texts beside each other: only what differs.
+//! The differences of two texts, beside each other.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
@@ -6,12 +6,11 @@ use unicode_width::UnicodeWidthStr;
 
 /// The most columns of a line.
 const COLUMNS: usize = 100;
-/// How much of what two lines have in common stands before their first difference: one in so many
-/// columns.
+/// A third of the columns shows equal text before the first difference.
 const BEFORE: usize = 3;
 
 /// Two texts without the lines that they have in common at the beginning and at the end. Of a long
-/// line the part around the first difference is shown.
+/// line only the part around its first difference is shown.
 pub(crate) fn differing(kept: &str, lost: &str) -> (String, String) {
     let (a, b): (Vec<&str>, Vec<&str>) = (kept.lines().collect(), lost.lines().collect());
     let same = |(a, b): &(&&str, &&str)| a == b;
@@ -58,7 +57,7 @@ pub(crate) fn first_difference(text: &str, other: &str, columns: usize) -> Strin
     beside(line, other.lines().nth(n_equal), columns)
 }
 
-/// A line that stands beside another one: whole if both fit, or else from the same place on, shortly
+/// A line, to be shown with another line. It is whole if both fit. Otherwise it starts shortly
 /// before their first difference.
 fn beside(line: &str, other: Option<&str>, columns: usize) -> String {
     let other = other.unwrap_or_default();
@@ -71,7 +70,7 @@ fn beside(line: &str, other: Option<&str>, columns: usize) -> String {
     let (equal, _) = graphemes.split_at(n_equal);
     let before = columns / BEFORE;
     let from = match equal.concat().width() {
-        // What differs is near enough to the beginning.
+        // The first difference is near enough to the beginning.
         width if width <= 2 * before => 0,
         _ => n_equal - fitting(equal.iter().rev(), before),
     };

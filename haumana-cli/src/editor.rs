@@ -11,11 +11,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Opens the editor on `text` and waits for its end. The device is not held meanwhile.
 ///
-/// Ctrl-C while it runs is the editor's, which the terminal sends it to as well: an end of this
-/// program would leave the editor behind, and what is written in it.
+/// While it runs, Ctrl-C is for the editor, which gets it from the terminal too. If this program
+/// ended, it would leave the editor behind, with the person's text in it.
 ///
-/// `VISUAL` goes before `EDITOR`, and either may have arguments. What was written is kept if it
-/// cannot be taken: if the editor saved and then failed, or saved in an encoding of its own.
+/// `VISUAL` is used before `EDITOR`, and either may have arguments. If the text cannot be used, it
+/// is kept in a file: when the editor saved and then failed, or saved in an unknown encoding.
 pub(crate) fn write<'d>(purpose: Purpose<'d>, text: &str) -> Result<Written<'d>, Problem> {
     let named = ["VISUAL", "EDITOR"].into_iter().filter_map(|name| std::env::var(name).ok());
     let editor = named.into_iter().find(|editor| !editor.trim().is_empty());
@@ -36,8 +36,8 @@ pub(crate) fn write<'d>(purpose: Purpose<'d>, text: &str) -> Result<Written<'d>,
 
 #[cfg(unix)]
 fn run(editor: &str, file: &Path) -> io::Result<ExitStatus> {
-    // Once they are listened for they end nothing any more, until the end of this process; the
-    // editor starts with the usual ones.
+    // From here on these signals no longer end this process. The editor starts with the usual
+    // handling.
     let _interrupts = signal(SignalKind::interrupt())?;
     let _quits = signal(SignalKind::quit())?;
     let mut shell = Command::new("sh");

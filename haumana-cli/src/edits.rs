@@ -1,7 +1,7 @@
 //! Adding and editing records.
 //!
-//! The device is held only while it is read and written, never while a person writes. A text counts
-//! as written on what its person saw; what changed meanwhile is merged with it.
+//! The device is held only while it is read and written, never while a person writes. A person's
+//! text is based on the version that the person saw. It is merged with changes that came meanwhile.
 
 use crate::answer::{Answer, one_line, short};
 use crate::device::Device;
@@ -21,7 +21,7 @@ use serde_json::json;
 use std::path::PathBuf;
 
 pub(crate) async fn add(device: &Device, asked: &Asked) -> Result<Answer, Problem> {
-    // Nobody is to write what nobody can keep.
+    // Checked first, so that nobody writes a text that cannot be saved.
     device.account()?;
     let kind = &*asked.kind;
     let mut changes = Changes::of(kind, &asked.matches);
@@ -87,7 +87,7 @@ pub(crate) async fn edit(device: &Device, asked: &Asked) -> Result<Answer, Probl
     Ok(answer(&found, &names, saved))
 }
 
-/// Reads files and finds the records that are named, before a person is waited for.
+/// Reads files and finds the named records, before it waits for a person.
 async fn prepare(device: &Device, changes: &mut Changes<'_>) -> Result<(), Problem> {
     changes.read_files()?;
     if changes.has_names() {
@@ -104,12 +104,12 @@ fn command(asked: &Asked, verb: &str, record: Option<&str>) -> Vec<String> {
     words
 }
 
-/// What became of texts that met a change of their record.
+/// The result for texts whose record changed meanwhile.
 #[derive(Debug, Default)]
 struct Saved {
-    /// Which were merged with it.
+    /// Names of texts that were merged with the change.
     merged: Vec<String>,
-    /// Files with what could not be merged.
+    /// Files with texts that could not be merged.
     kept: Vec<PathBuf>,
 }
 
@@ -173,7 +173,7 @@ fn answer(found: &View, names: &[String], saved: Saved) -> Answer {
     Answer::new(text, json)
 }
 
-/// A record for people: its title, or what it is and the beginning of its id.
+/// A record for people: its title, or its kind and the beginning of its id.
 fn called(view: &View) -> String {
     let kind: &Kind = view.content.kind();
     match title_field(kind) {
@@ -188,21 +188,21 @@ struct About<'d> {
     words: Vec<String>,
 }
 
-/// Texts that somebody wrote for one command, on the standard input and in the editor.
+/// Texts that a person wrote for one command, on the standard input and in the editor.
 #[derive(Debug)]
 struct Texts<'d>(Vec<Text<'d>>);
 
 #[derive(Debug)]
 struct Text<'d> {
     field: LongField,
-    /// What its person saw.
+    /// The text that the person saw.
     before: String,
     purpose: Purpose<'d>,
     written: Written<'d>,
 }
 
 impl<'d> Texts<'d> {
-    /// Waits for what the person writes. An editor in which nothing was changed adds nothing.
+    /// Waits until the person has written. If nothing was changed in the editor, it adds no text.
     fn read(
         about: &About<'d>,
         changes: &Changes<'_>,
@@ -225,7 +225,7 @@ impl<'d> Texts<'d> {
         Ok(texts)
     }
 
-    /// Keeps them all although they could not be saved.
+    /// Keeps all texts in files, because they could not be saved.
     fn unsaved(self, problem: Problem) -> Problem {
         self.0.into_iter().fold(problem, |problem, text| text.written.unsaved(problem))
     }
@@ -246,7 +246,7 @@ impl Text<'_> {
         self.written.text.clone()
     }
 
-    /// Merges it with what the record has now.
+    /// Merges the text with the one that the record has now.
     fn merge(&self, there: &str) -> TextMerge {
         merge_text(&self.before, there, &self.written.text, Later::Pushed, self.field.limit)
     }

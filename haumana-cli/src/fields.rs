@@ -1,4 +1,4 @@
-//! What the options of a command say about the fields of a record, with their files and texts.
+//! What the options of a command say about the fields of a record. Files and texts are included.
 
 use crate::find;
 use crate::naming::{Flag, flags, label, one_of, target, title_field};
@@ -30,7 +30,7 @@ pub(crate) struct Changes<'m> {
 }
 
 impl<'m> Changes<'m> {
-    /// Takes the options; not yet what files have.
+    /// Reads the options, but not yet the files that they name.
     pub(crate) fn of(kind: &'m Kind, matches: &'m ArgMatches) -> Self {
         let mut changes = Self { kind, matches, given: Vec::new() };
         for Flag { field, name, .. } in flags(kind) {
@@ -98,18 +98,18 @@ impl<'m> Changes<'m> {
         long_fields(self.kind).into_iter().find(|field| field.option == *named)
     }
 
-    /// The fields that come from the standard input; at most one, once that was checked.
+    /// The fields that come from the standard input. After `check` there is at most one.
     pub(crate) fn inputs(&self) -> Vec<LongField> {
         let is_from_input = |field: &LongField| self.file(field).is_some_and(is_input);
         long_fields(self.kind).into_iter().filter(is_from_input).collect()
     }
 
-    /// Puts a text into a field, in place of what an option says.
+    /// Sets a field to a text, instead of the value of an option.
     pub(crate) fn put(&mut self, name: &str, value: Value) {
         self.given.push((name.to_owned(), Given::Value(value)));
     }
 
-    /// Reads the files; not the standard input and the editor, for which a person may be waited for.
+    /// Reads the files, but not the standard input or the editor, for which a person may be needed.
     pub(crate) fn read_files(&mut self) -> Result<(), Problem> {
         for field in long_fields(self.kind) {
             if let Some(file) = self.file(&field).filter(|file| !is_input(file)) {
@@ -120,7 +120,7 @@ impl<'m> Changes<'m> {
         Ok(())
     }
 
-    /// Whether some record is named by another word than its id.
+    /// Whether some record is named by something other than its id.
     pub(crate) fn has_names(&self) -> bool {
         let of_ids = |name: &str| element(self.kind.named(name)) == Some(Element::Id);
         let is_named = |given: &Given| matches!(given, Given::Named(_));
@@ -151,7 +151,7 @@ impl<'m> Changes<'m> {
         Ok(())
     }
 
-    /// Returns the fields as they are to be, where `seen` is what the record has now.
+    /// Returns the new values of the fields. `seen` is the present content of the record.
     pub(crate) fn apply(&self, seen: Option<&Content>) -> Fields {
         let mut fields = Fields::new();
         for (name, given) in &self.given {
@@ -164,12 +164,12 @@ impl<'m> Changes<'m> {
     }
 }
 
-/// What an option makes of the value that is held.
+/// The value that an option makes of the present value.
 fn applied(field: &Field, given: &Given, held: &Value) -> Value {
     let number = |number: i64| whole(number).unwrap_or(Value::Null);
     match given {
         Given::Value(value) => value.clone(),
-        // What it names was found before, or the command has ended.
+        // Its record was found before, or the command has ended.
         Given::Named(_) => Value::Null,
         Given::By(by) => number(Counter::of(held).sum().saturating_add(*by)),
         Given::Reach(reach) => number(*reach),
@@ -192,7 +192,7 @@ fn applied(field: &Field, given: &Given, held: &Value) -> Value {
     }
 }
 
-/// The id of the record that somebody names.
+/// The id of the record that a person names.
 async fn id_of(
     replica: &Replica,
     kind: Option<&Arc<Kind>>,
@@ -212,7 +212,7 @@ async fn id_of(
 pub(crate) fn check(kind: &Kind, fields: &Fields) -> Result<(), Problem> {
     for (name, value) in fields {
         let (what, field) = (label(kind, name), kind.named(name));
-        // What a counter is to reach is no counter yet.
+        // A target of a counter is a number, and not a counter yet.
         if *field.field_type() == FieldType::Counter {
             continue;
         }
@@ -235,7 +235,7 @@ pub(crate) fn check(kind: &Kind, fields: &Fields) -> Result<(), Problem> {
     }
 }
 
-/// Text for a field. Empty clears where a field can be clear.
+/// A text for a field. An empty text clears a field that may be empty.
 pub(crate) fn text_value(kind: &Kind, name: &str, text: String) -> Value {
     let can_be_clear = !kind.named(name).is_required();
     if text.is_empty() && can_be_clear { Value::Null } else { Value::Text(text) }

@@ -1,4 +1,4 @@
-//! Which record somebody means.
+//! Which record a person means.
 
 use crate::answer::{short, table};
 use crate::naming::{target, title_field};
@@ -11,16 +11,16 @@ use unicode_normalization::UnicodeNormalization;
 
 /// How many candidates are listed.
 const LISTED: usize = 10;
-/// The fewest digits that are taken for the beginning of an id.
+/// The fewest digits that count as the beginning of an id.
 const ID_DIGITS: usize = 4;
 
-/// A text as titles are compared at last: composed, without case, kahakō and ʻokina.
+/// The last form in which titles are compared: composed, without case, kahakō and ʻokina.
 pub(crate) fn folded(text: &str) -> String {
     let is_mark = |letter: &char| matches!(*letter, '\u{2BB}' | '\u{304}');
     with_okina(text).nfd().filter(|letter| !is_mark(letter)).nfc().collect()
 }
 
-/// … composed, without case, and with a real ʻokina for whatever mark the keyboard had.
+/// Composed, without case, and with a real ʻokina in place of an apostrophe from the keyboard.
 fn with_okina(text: &str) -> String {
     let okina = |character| match character {
         '\'' | '`' | '\u{2018}' | '\u{2019}' => '\u{2BB}',
@@ -42,15 +42,15 @@ fn as_it_is(text: &str) -> String {
 }
 
 type Fold = fn(&str) -> String;
-/// Whether a record with this title is meant by what was typed.
+/// Whether the typed text means a record with this title.
 type Match<'m> = &'m dyn Fn(&View, &str, &str) -> bool;
 
-/// The ways in which a title is compared with what somebody typed, the closest first.
+/// The forms in which a title is compared with a typed text, the closest first.
 const WHOLE: [Fold; 5] = [as_it_is, composed, without_case, with_okina, folded];
-/// Of a part of a title the case says nothing.
+/// For a part of a title, case is ignored.
 const PART: [Fold; 2] = [with_okina, folded];
 
-/// The title of a record; empty if its kind has no text to name it by.
+/// The title of a record; empty if its kind has no text field.
 pub(crate) fn title(view: &View) -> String {
     let field = title_field(view.content.kind());
     let text = field.and_then(|field| view.content.text(field.name()));
@@ -63,7 +63,7 @@ pub(crate) async fn record(replica: &Replica, kind: &Kind, text: &str) -> Result
     choose(views, text, kind.name())
 }
 
-/// The kind of that name.
+/// The kind with this name.
 pub(crate) async fn kind(replica: &Replica, name: &str) -> Result<Arc<Kind>, Problem> {
     let schema = replica.schema().await;
     let known = || schema.kinds().iter().map(|kind| kind.name()).collect::<Vec<&str>>().join(", ");
@@ -71,12 +71,12 @@ pub(crate) async fn kind(replica: &Replica, name: &str) -> Result<Arc<Kind>, Pro
     found.ok_or_else(|| Problem::NoSuchKind { name: name.to_owned(), known: known() })
 }
 
-/// As [`record`], of pieces.
+/// Like [`record`], for pieces.
 pub(crate) async fn piece(replica: &Replica, text: &str) -> Result<View, Problem> {
     record(replica, &*kind(replica, "piece").await?, text).await
 }
 
-/// The closest match counts; where several are equally close, nobody is chosen.
+/// The closest match counts. If several are equally close, it fails and lists them.
 fn choose(views: Vec<View>, text: &str, what: &str) -> Result<View, Problem> {
     let digits = text.trim().to_uppercase();
     let is_id = |view: &View| view.key.id.to_string() == digits;
@@ -91,7 +91,7 @@ fn choose(views: Vec<View>, text: &str, what: &str) -> Result<View, Problem> {
     for (is_meant, folds) in ways {
         for fold in folds {
             let typed = fold(text);
-            // Every title begins with nothing.
+            // Every title begins with an empty text.
             if typed.trim().is_empty() {
                 continue;
             }
@@ -116,7 +116,7 @@ fn ambiguous(meant: &[&View], text: &str, what: &str) -> Problem {
     Problem::Ambiguous { what: what.to_owned(), text: text.to_owned(), list: table(&rows) }
 }
 
-/// Finds the record for a call to the server, where a whole id may name one that is deleted here.
+/// Finds the record for a call to the server. A whole id may name a record that is deleted here.
 pub(crate) async fn key(replica: &Replica, kind: &Kind, text: &str) -> Result<Key, Problem> {
     match RecordId::parse(text.trim()) {
         Some(id) => Ok(Key { kind: kind.number(), id }),
@@ -124,7 +124,7 @@ pub(crate) async fn key(replica: &Replica, kind: &Kind, text: &str) -> Result<Ke
     }
 }
 
-/// The title of a record for people; its id where the device does not have one.
+/// The title of a record for people; its id if the device does not have the record.
 pub(crate) async fn title_of(replica: &Replica, key: Key) -> String {
     let view = replica.record(key).await.ok().flatten();
     let title = match &view {
@@ -134,7 +134,8 @@ pub(crate) async fn title_of(replica: &Replica, key: Key) -> String {
     title.unwrap_or_else(|| key.id.to_string())
 }
 
-/// The title of a record. One of a kind without titles has that of the record that it belongs to.
+/// The title of a record. If its kind has no titles, it is the title of the record that it belongs
+/// to.
 pub(crate) async fn title_in(replica: &Replica, view: &View) -> Option<String> {
     if title_field(view.content.kind()).is_some() {
         return Some(title(view));
@@ -144,7 +145,7 @@ pub(crate) async fn title_in(replica: &Replica, view: &View) -> Option<String> {
     title_field(owner.content.kind()).map(|_| title(&owner))
 }
 
-/// The first record that a record names.
+/// The first record that the fields of a record name.
 async fn owner(replica: &Replica, view: &View) -> Option<Key> {
     let schema = replica.schema().await;
     view.content.kind().fields().iter().find_map(|field| {

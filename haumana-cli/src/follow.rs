@@ -16,12 +16,12 @@ use std::pin::pin;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// How long a device may be without a live feed before that is said: at the start it syncs first, and
-/// then it connects.
+/// How long a device may have no live feed before the program says so. At the start it first syncs
+/// and then connects.
 const CONNECTING: Duration = Duration::from_secs(5);
 
 impl Online<'_> {
-    /// Syncs, and goes on until Ctrl-C, or until nobody reads what is written.
+    /// Syncs, and goes on until Ctrl-C, or until nobody reads the output.
     pub(crate) async fn follow(&self, args: &Sync, is_json: bool) -> Result<(), Problem> {
         let replica = self.device.replica().await?;
         let synced = self.sync_on(&replica, args).await?;
@@ -35,12 +35,12 @@ impl Online<'_> {
             shown = show(&replica, is_json) => shown,
             stopped = tokio::signal::ctrl_c() => stopped,
         };
-        // A reader that has gone is the usual end of a pipe.
+        // It is normal that the reader of a pipe ends first.
         shown.or(Ok(()))
     }
 }
 
-/// Writes what changes, and how the device hears of it.
+/// Writes the changes, and whether the device has a live feed.
 async fn show(replica: &Replica, is_json: bool) -> io::Result<()> {
     let (mut changes, mut status) = (replica.changes(), replica.watch());
     let (mut following, mut printed) = (Following::Not, Following::Not);

@@ -5,7 +5,7 @@ use haumana_sync::record::Value;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 
-/// JSON for scripts. What came as JSON goes as it came: a number keeps all its digits.
+/// JSON for scripts. Text that came as JSON is passed on unchanged: a number keeps all its digits.
 #[derive(Clone, Debug)]
 pub(crate) enum Json {
     Plain(serde_json::Value),

@@ -1,4 +1,4 @@
-//! What a person wrote, kept in a file of the device's folder until it is saved.
+//! Texts that a person wrote, kept in the device's folder until they are saved.
 
 use crate::device::Device;
 use crate::problem::Problem;
@@ -8,10 +8,11 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 
-/// The folder in the device's folder. What is in it is being written, or could not be saved.
+/// The name of that folder. A text in it is being written, or could not be saved.
 const FOLDER: &str = "unsaved";
 
-/// Where a text belongs: what it is, and the command that takes it from a file, without the file.
+/// The purpose of a text: its name, and the command that would read it from a file, without the
+/// file.
 #[derive(Clone, Debug)]
 pub(crate) struct Purpose<'d> {
     pub(crate) device: &'d Device,
@@ -19,7 +20,7 @@ pub(crate) struct Purpose<'d> {
     pub(crate) command: Vec<String>,
 }
 
-/// A text that somebody wrote. Its file, if it has one, is removed when this is dropped.
+/// A text that a person wrote. Its file, if it has one, is removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Written<'d> {
     purpose: Purpose<'d>,
@@ -28,7 +29,7 @@ pub(crate) struct Written<'d> {
 }
 
 impl<'d> Written<'d> {
-    /// Of a draft whose text has been read.
+    /// Makes it of a draft whose text has been read.
     pub(crate) fn new(purpose: Purpose<'d>, draft: Draft, text: String) -> Self {
         Self { purpose, draft: Some(draft), text }
     }
@@ -47,7 +48,7 @@ impl<'d> Written<'d> {
         }
     }
 
-    /// Keeps the text although it could not be saved.
+    /// Keeps the text in a file, because it could not be saved.
     pub(crate) fn unsaved(self, problem: Problem) -> Problem {
         let Self { purpose, draft, text } = self;
         let draft = draft.map_or_else(|| Draft::new(&purpose, text.as_bytes()), Ok);
@@ -58,19 +59,19 @@ impl<'d> Written<'d> {
     }
 }
 
-/// A file with what somebody is writing. It is removed when this is dropped.
+/// A file that a person is writing. It is removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Draft {
     path: TempPath,
 }
 
 impl Draft {
-    /// Makes a file that nobody else can read.
+    /// Makes a file that only its owner can read.
     pub(crate) fn new(purpose: &Purpose<'_>, content: &[u8]) -> Result<Self, Problem> {
         let folder = purpose.device.folder().join(FOLDER);
         let make = || -> io::Result<TempPath> {
             fs::create_dir_all(&folder)?;
-            // Whoever reads the path may have another working folder.
+            // The path is made absolute, because its reader may have another working folder.
             write_beside(&fs::canonicalize(&folder)?, &purpose.what, content)
         };
         let path = make().map_err(|error| Problem::File(folder.clone(), error))?;
@@ -81,12 +82,12 @@ impl Draft {
         &self.path
     }
 
-    /// Reads it by its name: editors write a new file and give it the old one's name.
+    /// Reads it by its name: an editor may write a new file and rename it.
     pub(crate) fn read(&self) -> Result<Vec<u8>, Problem> {
         fs::read(&self.path).map_err(|error| Problem::File(self.path.to_path_buf(), error))
     }
 
-    /// Leaves the file where it is, with `text` in it if there is any, and says how to take it up.
+    /// Leaves the file in place, with `text` in it if there is any, and says how to use it later.
     pub(crate) fn unsaved(
         self,
         purpose: &Purpose<'_>,
@@ -99,8 +100,8 @@ impl Draft {
         Problem::Unsaved { problem: Box::new(problem), file, again }
     }
 
-    /// Leaves the file, with `text` in it if there is any. Where that cannot be written, what the
-    /// file has is worth more than nothing.
+    /// Leaves the file in place, with `text` in it if there is any. If `text` cannot be written,
+    /// the present content of the file stays.
     pub(crate) fn keep(self, purpose: &Purpose<'_>, text: Option<&str>) -> PathBuf {
         let path = self.path.to_path_buf();
         let folder = path.parent().unwrap_or(Path::new("."));
@@ -127,7 +128,7 @@ pub(crate) fn unsaved(device: &Device) -> Vec<PathBuf> {
     let folder = fs::canonicalize(device.folder().join(FOLDER));
     let Ok(files) = folder.and_then(fs::read_dir) else { return Vec::new() };
     let paths = files.filter_map(|file| file.ok().map(|file| file.path()));
-    // Editors have files of their own beside it.
+    // Editors may have files of their own in the same folder.
     let is_text = |path: &PathBuf| path.extension().is_some_and(|end| end == "txt");
     let mut paths: Vec<PathBuf> = paths.filter(is_text).collect();
     paths.sort_unstable();

@@ -1,4 +1,4 @@
-//! Times as people read and write them: of this machine's time zone.
+//! Times as people read and write them: in this machine's time zone.
 
 use haumana_sync::record::Value;
 use haumana_sync::time::UnixMillis;
@@ -7,11 +7,11 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 use std::sync::LazyLock;
 
-/// What `TZ` or the machine says; UTC where neither says anything that is known.
+/// The zone of `TZ` or of the machine; UTC if neither is known.
 static ZONE: LazyLock<TimeZone> = LazyLock::new(|| TimeZone::try_system().unwrap_or(TimeZone::UTC));
 
 fn zoned(at: UnixMillis) -> Option<ZonedDateTime> {
-    // Some of the first and last hours that a record can have are beyond what has a local time.
+    // Some of the first and last hours that a record can have are outside the range of local times.
     Timestamp::from_millisecond(at.0).ok().map(|at| at.to_zoned_datetime(ZONE.clone()))
 }
 
@@ -36,18 +36,18 @@ pub(crate) fn time_of(value: &Value) -> Option<UnixMillis> {
     value.as_text().and_then(UnixMillis::parse)
 }
 
-/// As [`minute`], of a time in a field.
+/// Like [`minute`], for a time in a field.
 pub(crate) fn minute_of(value: &Value) -> Option<String> {
     time_of(value).map(minute)
 }
 
-/// Reads a time with an offset, or one of this machine's zone: `2026-11-23 18:00`.
+/// Reads a time with an offset, or a time in this machine's zone: `2026-11-23 18:00`.
 pub(crate) fn read(text: &str) -> Option<UnixMillis> {
     let text = text.trim();
     if let Some(at) = UnixMillis::parse(text) {
         return Some(at);
     }
-    // It says at least its minute. What has an offset that cannot be read is not taken for local.
+    // It has at least a minute. A time with an offset that cannot be read is not read as local.
     let is_local = text.contains(':') && !text.contains(['Z', 'z', '+', '[']);
     let has_offset = text.matches('-').count() != 2;
     let at: Timestamp = match is_local && !has_offset {

@@ -1,11 +1,11 @@
 //! `haumana`: a person's records on the command line, on the replica that any client can embed.
 //!
-//! The schema of the device says which kinds and fields there are: commands, options, columns and
-//! help come from it. Without one they are a repertoire's pieces and the sessions of practising them.
+//! The schema of the device says which kinds and fields there are. Commands, options, columns and
+//! help come from it. Without a schema file they are pieces and practice sessions.
 //!
-//! Every command is a function from a device to an [`Answer`], which is printed for people or for
-//! scripts in one place. What is local works without a server. The device is held while it is read
-//! and written, and never while a person writes or thinks.
+//! Every command is a function from a device to an [`Answer`]. One place prints answers, for people
+//! or for scripts. Local commands work without a server. The device is held while it is read and
+//! written, and never while a person writes or thinks.
 
 mod answer;
 mod args;
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     let is_said = |word: &str| words.iter().any(|said| said == word);
     let schema = match schema::of_device(&args::folder(&words)) {
         Ok(schema) => schema,
-        // Another schema may come in place of one that cannot be read.
+        // `init` may replace a schema that cannot be read.
         Err(_) if is_said("init") => repertoire::schema(),
         Err(problem) => return failed(&problem, is_said("--json")),
     };
@@ -91,7 +91,7 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(answer) => {
-            // Whoever reads the output may stop reading; that is no failure.
+            // The reader of the output may stop early; that is no failure.
             if let Some(answer) = answer {
                 answer::print(&answer, is_json).ok();
             }
@@ -101,7 +101,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints what is made from the command line itself; `None` if something else is asked for.
+/// Prints what is made from the command line itself; `None` for any other command.
 fn printed(command: &Command, schema: &Schema) -> Option<Result<(), Problem>> {
     let whole = || verbs::with_kinds(Cli::command(), schema, |_| true);
     let (place, done) = match command {
@@ -121,7 +121,7 @@ fn failed(problem: &Problem, is_json: bool) -> ExitCode {
     ExitCode::from(problem.exit())
 }
 
-/// Says why a command line is not understood, and for records which kinds and fields there are.
+/// Says why a command line is not understood. For records it also lists the kinds and fields.
 fn misunderstood(error: &clap::Error, words: &[OsString], schema: &Schema) -> ExitCode {
     error.print().ok();
     let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
@@ -193,11 +193,11 @@ async fn run(cli: Cli, schema: Schema) -> Result<Option<Answer>, Problem> {
 }
 
 fn asked(verb: Verb, schema: &Schema) -> Result<Asked, Problem> {
-    // The command line has the kinds of the schema and no others, and every schema has a kind.
+    // The command line has exactly the kinds of the schema, and every schema has a kind.
     verb.of(schema).ok_or_else(|| Problem::Refused("there is no such kind".into()))
 }
 
-/// Makes the folder, once the schema that is asked for can be used.
+/// Makes the folder, after it has checked that the schema can be used.
 async fn init(cli: &Cli, args: &args::Init, schema: Schema) -> Result<Answer, Problem> {
     let mut device = Device::new_or_open(&cli.device, cli.server.clone(), schema)?;
     device.settings.plain_http |= args.plain_http;

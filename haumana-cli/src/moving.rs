@@ -1,4 +1,4 @@
-//! Everything of an account at once: exporting and importing. The device is not held meanwhile.
+//! Exporting and importing a whole account. The device is not held meanwhile.
 
 use crate::answer::{Answer, Shown};
 use crate::fields::is_input;
@@ -16,15 +16,15 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Read, Seek, SeekFrom};
 use std::path::Path;
 use tokio::sync::mpsc;
 
-/// The most bytes of a page. Larger ones cost as much in all, and show nothing for longer.
+/// The most bytes of a page. Larger pages cost as much in all, and show progress less often.
 const PAGE_BYTES: usize = 4_000_000;
-/// What a file begins with that is compressed.
+/// The first bytes of a compressed file.
 const GZIP: &[u8] = &[0x1F, 0x8B];
 const BYTE_ORDER_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
 
 impl Online<'_> {
-    /// The document is read to its end before anything is sent: an account into which a part of it
-    /// went takes nothing else until it is whole.
+    /// The whole document is read before anything is sent. An account that has received a part of a
+    /// document accepts nothing else until the document is complete.
     pub(crate) async fn import(&self, path: &Path) -> Result<Answer, Problem> {
         let mut file = open(path)?;
         let outline = read(&mut file, path, |export| ExportOutline::read(export))?;
@@ -34,7 +34,7 @@ impl Online<'_> {
         let (reading, path) = (outline.clone(), path.to_owned());
         let reader = tokio::task::spawn_blocking(move || {
             let mut each = |page| {
-                // Nobody waits for more once a page could not be sent.
+                // If a page could not be sent, nobody waits for more.
                 sender.blocking_send(page).map_err(|_| Error::new("import", ErrorKind::Busy))
             };
             read(&mut file, &path, |export| reading.pages(export, limit_bytes, &mut each))
@@ -55,7 +55,7 @@ impl Online<'_> {
         Ok(imported(&outline, is_done))
     }
 
-    /// Sends one page, in smaller ones if the server finds it too large after all.
+    /// Sends one page. If the server finds it too large, sends it in smaller pages.
     async fn import_page(&self, page: ExportPage, is_begun: bool) -> Result<bool, Problem> {
         let (mut due, mut is_begun) = (vec![page], is_begun);
         let mut is_done = false;
@@ -99,7 +99,8 @@ impl Online<'_> {
         }
     }
 
-    /// Writes beside the file and renames, so that half an export never looks like one.
+    /// Writes beside the file and renames, so that half an export never has the name of a whole
+    /// one.
     pub(crate) async fn export(&self, path: &Path, force: bool) -> Result<Option<Answer>, Problem> {
         if path == Path::new("-") {
             let exported = match io::stdout().is_terminal() {
@@ -153,8 +154,8 @@ fn imported(outline: &ExportOutline, is_done: bool) -> Answer {
     Answer::new(text, json)
 }
 
-/// What the server said about an entry of a page, with its place in the whole document:
-/// `history[12]: …`.
+/// The server's message about an entry of a page, with the place of that entry in the whole
+/// document: `history[12]: …`.
 fn in_document(said: &str, page: &ExportPage) -> String {
     let renumbered = || {
         let (list, rest) = said.split_once('[')?;
@@ -165,8 +166,8 @@ fn in_document(said: &str, page: &ExportPage) -> String {
     renumbered().unwrap_or_else(|| said.to_owned())
 }
 
-/// Opens a file that can be read twice; the standard input and what another program writes is copied
-/// into one.
+/// Opens a file that can be read twice. The standard input, and anything that is not an ordinary
+/// file, is copied into one.
 fn open(path: &Path) -> Result<File, Problem> {
     let copied = |from: &mut dyn Read| {
         let mut copy = tempfile::tempfile()?;

@@ -1,11 +1,11 @@
-//! What people call kinds and fields: words that come from the schema.
+//! The words for kinds and fields, which come from the schema.
 
 use haumana_sync::schema::{Field, FieldType, Kind, Schema};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What the first version called fields of pieces in another way than their names say. A field that
-/// is not here has the words that its name and type give it.
+/// A word of the first version for a field of pieces that differs from the field's name. A field
+/// that is not in the list has the word that follows from its name and type.
 struct Nickname {
     field: &'static str,
     flag: &'static str,
@@ -30,7 +30,7 @@ const NICKNAMES: [Nickname; 4] = [
 const NOT_LISTED: [&str; 5] =
     ["author", "includeInPractice", "isFavorite", "language", "sourceUrl"];
 
-/// Options of commands that no field can have as its own.
+/// Options of commands, which no field can use.
 const TAKEN: [&str; 12] = [
     "columns",
     "device",
@@ -56,7 +56,7 @@ pub(crate) fn label<'a>(kind: &Kind, field: &'a str) -> &'a str {
     nickname(kind, field).map_or(field, |nickname| nickname.label)
 }
 
-/// Whether a list leaves the field out although it is short.
+/// Whether lists leave the field out although it is short.
 pub(crate) fn is_left_out(kind: &Kind, field: &Field) -> bool {
     let is_old = kind.name() == KIND_WITH_NICKNAMES && NOT_LISTED.contains(&field.name());
     is_old || is_creation_time(field)
@@ -68,7 +68,7 @@ pub(crate) fn is_creation_time(field: &Field) -> bool {
     is_time && (field.is_edit_time() || field.same_as().is_some())
 }
 
-/// Several records of a kind.
+/// The word for several records of a kind.
 pub(crate) fn plural(kind: &Kind) -> String {
     let name = kind.name();
     let is_hissing = ["s", "x", "z", "ch", "sh"].iter().any(|end| name.ends_with(end));
@@ -79,7 +79,7 @@ pub(crate) fn plural(kind: &Kind) -> String {
     }
 }
 
-/// One record of a kind: `a piece`.
+/// The words for one record of a kind: `a piece`.
 pub(crate) fn one_of(kind: &Kind) -> String {
     let is_vowel = kind.name().starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']);
     format!("{} {}", if is_vowel { "an" } else { "a" }, kind.name())
@@ -91,7 +91,7 @@ pub(crate) fn title_field(kind: &Kind) -> Option<&Field> {
     kind.fields().iter().find(is_text)
 }
 
-/// The kind whose records a field of ids names, by its own name: `pieceId` is of kind `piece`.
+/// The kind that a field of ids refers to, by the field's own name: `pieceId` refers to `piece`.
 pub(crate) fn target<'s>(schema: &'s Schema, field: &Field) -> Option<&'s Arc<Kind>> {
     let name = field.name();
     let kind = name.strip_suffix("Ids").or_else(|| name.strip_suffix("Id"));
@@ -108,7 +108,7 @@ pub(crate) struct Flag<'k> {
     pub(crate) aliases: Vec<String>,
 }
 
-/// The options of all fields of a kind, each with names of its own.
+/// The options of all fields of a kind. No two have the same name.
 pub(crate) fn flags(kind: &Kind) -> Vec<Flag<'_>> {
     let mut taken: BTreeSet<String> = TAKEN.map(str::to_owned).into();
     let mut flags = Vec::new();
@@ -134,12 +134,12 @@ pub(crate) fn flags(kind: &Kind) -> Vec<Flag<'_>> {
     flags
 }
 
-/// An option and those that go with it, of whatever type the field is.
+/// An option and the options that belong to it, for every type of field.
 fn forms(name: &str) -> [String; 4] {
     [name.to_owned(), format!("{name}-file"), format!("add-{name}"), format!("remove-{name}")]
 }
 
-/// The usual option of a field: `isDone`, which is true or false, is `--done`.
+/// The usual option of a field: for `isDone`, which is true or false, it is `--done`.
 fn from_type(field: &Field) -> String {
     let name = kebab(field.name());
     match (field.field_type(), name.strip_prefix("is-")) {
@@ -148,7 +148,7 @@ fn from_type(field: &Field) -> String {
     }
 }
 
-/// `sourceUrl` as options are spelt: `source-url`.
+/// `sourceUrl` in the spelling of options: `source-url`.
 fn kebab(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
     let mut out = String::with_capacity(name.len() + 4);

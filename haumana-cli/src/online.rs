@@ -1,4 +1,4 @@
-//! What needs the server: syncing, history, restoring.
+//! Commands that need the server: syncing, history, restoring.
 
 use crate::answer::{Answer, cut, table};
 use crate::args::{Erased, Sync};
@@ -21,9 +21,9 @@ use haumana_sync::schema::Kind;
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// The most that the server gives in one page of a list.
+/// The most entries that the server returns in one page of a list.
 pub(crate) const PAGE: usize = 200;
-/// How much of an earlier value stands in the history, in columns.
+/// The most columns of an earlier value in the history.
 const VALUE_COLUMNS: usize = 60;
 
 /// A device and its server.
@@ -123,7 +123,7 @@ impl<'a> Online<'a> {
     }
 }
 
-/// How many values wait in the inbox, as the server said last; nothing if none does.
+/// How many values wait in the inbox, as the last sync said; `None` if there are none.
 pub(crate) fn inbox(status: &Status) -> Option<String> {
     let n = status.open_conflicts.filter(|n| *n != 0)?;
     Some(if n == 1 { "1 value that lost".to_owned() } else { format!("{n} values that lost") })
@@ -132,7 +132,7 @@ pub(crate) fn inbox(status: &Status) -> Option<String> {
 /// The values of fields in one version, as far as they are known.
 type Values = BTreeMap<String, Value>;
 
-/// The values of the newest version, if this device holds that.
+/// The values of the newest version, if this device holds that version.
 async fn newest(replica: &Replica, key: Key, versions: &[RecordVersion]) -> Values {
     let held = replica.record(key).await.ok().flatten();
     let newest = versions.first().map(|version| version.version);
@@ -143,7 +143,7 @@ async fn newest(replica: &Replica, key: Key, versions: &[RecordVersion]) -> Valu
     names.map(|name| (name.to_owned(), held.content.get(name))).collect()
 }
 
-/// One version, for people. `values` are its own, and become those of the version before.
+/// One version, for people. `values` has its values, and afterwards those of the version before.
 fn entry(kind: &Kind, version: &RecordVersion, own: &str, values: &mut Values) -> String {
     let who = match version.device.as_deref() {
         Some(device) if device == own => "this device",
@@ -180,7 +180,7 @@ fn entry(kind: &Kind, version: &RecordVersion, own: &str, values: &mut Values) -
     out
 }
 
-/// A value on one line: of a text, the first line that differs from what it is compared with.
+/// A value on one line. Of a text it is the first line that differs from `other`.
 fn brief(kind: &Kind, name: &str, value: &Value, other: Option<&Value>) -> String {
     let text = shown(kind, name, value);
     let n_lines = text.lines().count();

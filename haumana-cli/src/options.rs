@@ -1,5 +1,4 @@
-//! The options of a kind's fields: which there are, and what they take. All of it comes from the
-//! schema.
+//! The options of a kind's fields, and their values. All of it comes from the schema.
 
 use crate::naming::{Flag, flags, label, target};
 use crate::values::{about, element, parse, placeholder};
@@ -10,7 +9,7 @@ use haumana_sync::record::Value;
 use haumana_sync::schema::{Field, FieldType, Kind, Merge, Schema};
 use std::path::PathBuf;
 
-/// The option for keys that the kind does not name, and the one that opens an editor.
+/// The option for keys that the kind does not name. The next one opens an editor.
 pub(crate) const SET: &str = "set";
 pub(crate) const EDITOR: &str = "editor";
 
@@ -18,9 +17,9 @@ pub(crate) const EDITOR: &str = "editor";
 #[derive(Clone, Debug)]
 pub(crate) enum Given {
     Value(Value),
-    /// A counter counts so many more.
+    /// Adds this to a counter.
     By(i64),
-    /// A counter is to reach this.
+    /// Sets a counter to this.
     Reach(i64),
     /// The elements of a list or a set.
     Elements(Vec<String>),
@@ -109,7 +108,7 @@ fn given(field: &Field, is_named: bool, text: &str) -> Result<Given, String> {
     }
 }
 
-/// Reads what a counter is to do: `+2`, `-1`, or the number that it is to reach.
+/// Reads the change of a counter: `+2`, `-1`, or the number to set it to.
 fn counted(text: &str) -> Result<Given, String> {
     let refused = |_| format!("{text:?} is not a whole number");
     let number = text.trim().parse::<i64>().map_err(refused)?;
@@ -132,20 +131,20 @@ fn unknown_key(own: &[String], text: &str) -> Result<(String, Value), String> {
     }
 }
 
-/// A field that is worth an editor.
+/// A field that is long enough for an editor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LongField {
     /// Its name on the wire.
     pub(crate) name: String,
-    /// What people call it.
+    /// The word for it in answers.
     pub(crate) label: String,
-    /// The option that gives it, without its dashes.
+    /// The option that sets it, without its dashes.
     pub(crate) option: String,
     /// The most bytes.
     pub(crate) limit: usize,
 }
 
-/// The fields of a kind that are worth an editor.
+/// The fields of a kind that are long enough for an editor.
 pub(crate) fn long_fields(kind: &Kind) -> Vec<LongField> {
     let long = |flag: Flag<'_>| match flag.field.field_type() {
         FieldType::Lines { max_bytes } => Some(LongField {

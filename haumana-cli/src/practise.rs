@@ -72,7 +72,7 @@ async fn end(
         return Err(Problem::Refused(what.into()));
     };
     let start = Times::of(session).start;
-    // A clock that went back must not end a session before it began.
+    // If the clock went back, the session must not end before it began.
     let times = Times { start, end: Some(now.max(start)) };
     let doubts = times.doubts(now);
     if let Some(doubt) = doubts.first().filter(|_| !insist) {

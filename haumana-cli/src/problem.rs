@@ -6,7 +6,7 @@ use haumana_replica::{Error, ErrorKind};
 use std::io;
 use std::path::PathBuf;
 
-/// What everybody wants to know when a server cannot be spoken to.
+/// What everybody wants to know when the server cannot be reached.
 const KEPT: &str = "What you edited is kept on this device";
 
 /// What went wrong, with what to do about it.
@@ -116,7 +116,7 @@ pub(crate) enum Problem {
     Server(Error),
 }
 
-/// The code of a failure for scripts, and that of the process.
+/// The code of a failure for scripts, and the exit code of the process.
 type Codes = (&'static str, u8);
 
 impl Problem {
@@ -158,7 +158,7 @@ impl Problem {
         }
     }
 
-    /// The stable code for scripts: the server's, if it gave one.
+    /// The stable code for scripts. If the server gave one, it is the server's.
     pub(crate) fn code(&self) -> &str {
         match self {
             Self::Server(error) => error.code().unwrap_or(self.codes().0),
@@ -176,7 +176,7 @@ impl Problem {
         json
     }
 
-    /// The same, about a record of a kind.
+    /// The same problem, with the kind of the record that it is about.
     #[must_use]
     pub(crate) fn about(self, kind: &str) -> Self {
         match self {
@@ -195,7 +195,7 @@ impl Problem {
         self.codes().1
     }
 
-    /// A failure of the device's own records.
+    /// A failure of the replica on this device.
     pub(crate) fn local(error: Error) -> Self {
         match error.kind() {
             ErrorKind::NoAccount => Self::NotSignedIn("haumana".into()),
@@ -210,8 +210,8 @@ impl Problem {
         }
     }
 
-    /// A failure of a call to the server at `url`, made as `account`; `program` is how a command
-    /// line for the device begins.
+    /// A failure of a call to the server at `url`, made as `account`. `program` is the beginning of
+    /// a command line for the device.
     pub(crate) fn of_call(error: Error, url: &str, account: &str, program: &str) -> Self {
         let url = url.to_owned();
         let later = || match error.retry_after_secs() {
@@ -248,7 +248,7 @@ impl Problem {
     }
 }
 
-/// What the server said where it is not understood.
+/// The server's own message, for an answer that this program does not know.
 fn said(error: &Error) -> String {
     match (error.explanation(), error.code()) {
         (Some(text), Some(code)) => format!(": {text} ({code})"),
@@ -257,7 +257,7 @@ fn said(error: &Error) -> String {
     }
 }
 
-/// Why a server cannot be reached, as the innermost cause says it.
+/// Why a server cannot be reached: the text of the innermost cause.
 pub(crate) fn why(error: &Error) -> String {
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause.and_then(std::error::Error::source) {
@@ -266,12 +266,12 @@ pub(crate) fn why(error: &Error) -> String {
     cause.map_or(String::new(), |cause| format!(" ({cause})"))
 }
 
-/// Whether an address is of this machine.
+/// Whether an address is on this machine.
 pub(crate) fn is_near(url: &str) -> bool {
     is_loopback(url)
 }
 
-/// What may help where no server answers.
+/// A hint for the case that no server answers.
 fn server_hint(url: &str) -> &'static str {
     match is_near(url) {
         true => "; start one with: cargo run --release, or name another with --server",

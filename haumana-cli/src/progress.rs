@@ -5,14 +5,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::future::Future;
 use std::time::Duration;
 
-/// A sync that is over sooner shows nothing.
+/// A shorter sync shows no progress.
 const PATIENCE: Duration = Duration::from_millis(300);
 const TICK: Duration = Duration::from_millis(100);
 
 /// Runs a sync, and shows on a terminal what it has done so far.
 ///
-/// How much there is to send is known, and makes a bar; how much there is to receive is not, and is
-/// counted. Nothing is shown where there is no terminal.
+/// The number of edits to send is known, so it makes a bar. The number of records to receive is not
+/// known, so they are only counted. Without a terminal nothing is shown.
 pub(crate) async fn with_progress<T>(replica: &Replica, syncing: impl Future<Output = T>) -> T {
     tokio::pin!(syncing);
     tokio::select! {

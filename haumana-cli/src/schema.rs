@@ -18,7 +18,7 @@ const BYTES: u64 = 4_000_000;
 pub(crate) fn of_device(folder: &Path) -> Result<Schema, Problem> {
     let path = folder.join(FILE);
     match fs::metadata(&path).map_err(|error| error.kind()) {
-        // Whether there is a device at all, is looked at later.
+        // Other code checks later whether there is a device at all.
         Err(io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(repertoire::schema()),
         _ => read(&path),
     }
@@ -63,8 +63,8 @@ pub(crate) async fn of_server(url: &str) -> Result<Schema, Problem> {
     from_text(&asked, &String::from_utf8_lossy(&body.map_err(failed)?))
 }
 
-/// Reads what a server says. Pieces and sessions have rules that no file can say; they are known by
-/// what a file can say of them.
+/// Reads a server's schema. Pieces and sessions have rules that a schema file cannot express. They
+/// are recognised by the part that a file can express.
 fn from_text(asked: &str, text: &str) -> Result<Schema, Problem> {
     let flaw = |message: String| Problem::Schema(asked.to_owned(), message);
     let said = Schema::from_json(text).map_err(|error| flaw(error.to_string()))?;

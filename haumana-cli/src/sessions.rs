@@ -1,4 +1,4 @@
-//! Sessions of practising: the list, and mending what looks wrong about them.
+//! Practice sessions: listing them, and correcting what looks wrong about them.
 
 use crate::answer::{Answer, one_line, short, table};
 use crate::args::{Mend, Sessions};
@@ -33,7 +33,7 @@ async fn all(replica: &Replica) -> Result<Vec<View>, Problem> {
     Ok(sessions)
 }
 
-/// The session whose id begins so.
+/// The session whose id begins with this text.
 pub(crate) async fn find(replica: &Replica, text: &str) -> Result<View, Problem> {
     let (digits, what) = (text.trim().to_uppercase(), "session".to_owned());
     let mut sessions = all(replica).await?;

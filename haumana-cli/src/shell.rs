@@ -3,10 +3,11 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-/// Where the folder is unless told otherwise.
+/// The default folder.
 pub(crate) const USUAL_FOLDER: &str = ".haumana";
 
-/// How a command line for the device in `folder` begins: with the folder, if nothing else names it.
+/// The beginning of a command line for the device in `folder`: with the folder, if nothing else
+/// names it.
 pub(crate) fn program(folder: &Path) -> String {
     let named = named_folder().unwrap_or_else(|| USUAL_FOLDER.into());
     match named == folder.as_os_str() {
@@ -20,7 +21,7 @@ pub(crate) fn named_folder() -> Option<OsString> {
     std::env::var_os("HAUMANA_DEVICE").filter(|folder| !folder.is_empty())
 }
 
-/// A word of a command line, as a shell reads it.
+/// A word of a command line, quoted for a shell.
 pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%+,".contains(&byte);
     if !word.is_empty() && word.bytes().all(is_plain) {

@@ -1,4 +1,4 @@
-//! What is on this device: the list, one record, and how things stand.
+//! What is on this device: the list, one record, and the status.
 
 use crate::answer::{Answer, content_json, cut, indent, one_line, short, table, words};
 use crate::device::Device;
@@ -26,10 +26,10 @@ const CELL_COLUMNS: usize = 40;
 /// The most fields in the list; `--columns` chooses others.
 const FIELDS: usize = 8;
 
-/// How often and when last each piece was practised.
+/// How often each piece was practised, and when last.
 type Practised = HashMap<RecordId, (usize, Value)>;
 
-/// Only pieces are practised, and only where the schema has sessions.
+/// Only pieces can be practised, and only if the schema has sessions.
 async fn practised(replica: &Replica, of: &Kind) -> Result<Option<Practised>, Problem> {
     let Ok(sessions) = kind(replica, "session").await else { return Ok(None) };
     if of.name() != "piece" {
@@ -42,7 +42,7 @@ async fn practised(replica: &Replica, of: &Kind) -> Result<Option<Practised>, Pr
         let start = session.content.get("startedAt");
         let entry = practised.entry(id).or_insert((0, Value::Null));
         entry.0 += 1;
-        // Times in this form are in order when their text is.
+        // In this form, the order of the texts is the order of the times.
         if entry.1.as_text() < start.as_text() {
             entry.1 = start;
         }
@@ -98,14 +98,14 @@ pub(crate) async fn list(replica: &Replica, asked: &Asked) -> Result<Answer, Pro
     Ok(Answer::new(text, Json::map([(&all, json)])))
 }
 
-/// The options of the fields that somebody wants to see.
+/// The options of the fields to show.
 fn chosen(asked: &Asked) -> Option<Vec<String>> {
     let chosen = asked.matches.try_get_many::<String>("columns").ok().flatten()?;
     Some(chosen.cloned().collect())
 }
 
-/// The fields that a list shows: the title, then those that fit into a column and that some record
-/// has a value in.
+/// The fields that a list shows: the title, then those that fit into a column and have a value in
+/// some record.
 async fn columns<'k>(
     replica: &Replica,
     kind: &'k Kind,
@@ -238,7 +238,7 @@ pub(crate) async fn status(device: &Device, replica: &Replica) -> Result<Answer,
     });
     let has_sessions = kind(replica, "session").await.is_ok();
     for kind in replica.schema().await.kinds() {
-        // Sessions are counted with the piece that they are of.
+        // Sessions are not counted separately. They belong to their piece.
         if has_sessions && kind.name() == "session" {
             continue;
         }

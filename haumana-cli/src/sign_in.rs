@@ -1,4 +1,4 @@
-//! Signing in, and who was signed in before.
+//! Signing in, and the account that was signed in before.
 
 use crate::answer::Answer;
 use crate::args::SignIn;
@@ -12,7 +12,7 @@ use haumana_sync::id::UserId;
 use serde::Deserialize;
 use serde_json::json;
 
-/// LIMIT: an answer with a token; a token has 8 kB at most.
+/// LIMIT: the bytes of an answer with a token. A token has 8 kB at most.
 const TOKEN_BYTES: u64 = 64 * 1024;
 
 pub(crate) async fn sign_in(mut device: Device, args: SignIn) -> Result<Answer, Problem> {

@@ -1,4 +1,4 @@
-//! The machine's clock, chance and patience.
+//! The machine's clock, randomness and pauses.
 
 use aws_lc_rs::rand;
 use haumana_replica::Sleep;
@@ -12,7 +12,7 @@ pub(crate) struct Machine;
 
 impl Clock for Machine {
     fn now(&self) -> UnixMillis {
-        // A clock before 1970 is as wrong as one that stands at 1970.
+        // A clock before 1970 is wrong; it counts as 1970.
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         UnixMillis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
     }
@@ -21,7 +21,7 @@ impl Clock for Machine {
 impl Random for Machine {
     /// # Panics
     ///
-    /// If the machine has no randomness to give: ids of new pieces must not repeat.
+    /// If the machine has no randomness: ids of new pieces must not repeat.
     fn next_u64(&self) -> u64 {
         let mut bytes = [0; 8];
         assert!(rand::fill(&mut bytes).is_ok(), "the machine gives no randomness");

@@ -1,14 +1,14 @@
-//! Texts of people: in which bytes they come, and how their lines end.
+//! Texts of people: their encoding, and how their lines end.
 
-/// Why bytes are no text.
+/// Why bytes are not a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotText;
 
 const BYTE_ORDER_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
 
-/// Reads a text: UTF-8, or UTF-16 that says so with a byte order mark. The mark is no part of it.
+/// Reads a text: UTF-8, or UTF-16 with a byte order mark. The mark is not part of the text.
 ///
-/// What has a NUL is UTF-16 or UTF-32 without a mark, or no text at all.
+/// Bytes with a NUL are UTF-16 or UTF-32 without a mark, or no text at all; they are refused.
 pub(crate) fn decode(bytes: &[u8]) -> Result<String, NotText> {
     let text = match bytes {
         [0xFF, 0xFE, rest @ ..] => from_utf16(rest, u16::from_le_bytes),
@@ -30,8 +30,8 @@ fn from_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, NotText>
     char::decode_utf16(units).collect::<Result<_, _>>().map_err(|_| NotText)
 }
 
-/// Takes back what an editor does to a whole text: line ends of its own throughout, and a line break
-/// at the end. What a person does to some lines is left alone.
+/// Undoes what an editor does to a whole text: other line ends throughout, and a line break at the
+/// end. Changes of single lines are kept.
 pub(crate) fn as_before(before: &str, after: &str) -> String {
     let mut text = match (lines_end(before), lines_end(after)) {
         (LineEnds::None | LineEnds::Lf, LineEnds::CrLf) => after.replace("\r\n", "\n"),

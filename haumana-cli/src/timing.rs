@@ -1,4 +1,4 @@
-//! When one session was, what looks wrong about that, and how it is written.
+//! When a session was, what looks wrong about it, and how it is written.
 
 use crate::fields::Fields;
 use crate::local_time::{self, minute, time_of};
@@ -10,10 +10,10 @@ use haumana_sync::time::UnixMillis;
 use serde_json::json;
 
 pub(crate) const MINUTE_MS: i64 = 60_000;
-/// What is longer looks like a session that somebody forgot to end, or like a slip of the finger.
+/// A longer session looks forgotten, or like a typing error.
 const LONG_MINUTES: i64 = 12 * 60;
-/// By how much the clocks of two devices may differ without anybody being wrong, as the library has
-/// it for its own, wider bounds.
+/// How far apart the clocks of two devices may be without a warning. The library has a wider bound
+/// of its own.
 const CLOCKS_MS: i64 = 10 * MINUTE_MS;
 
 /// When a session was.
@@ -64,7 +64,7 @@ impl Times {
         Self { start: field("startedAt").unwrap_or_default(), end: field("endedAt") }
     }
 
-    /// What looks wrong about them, seen from `now`.
+    /// What looks wrong about these times, at the time `now`.
     pub(crate) fn doubts(self, now: UnixMillis) -> Vec<Doubt> {
         let latest = now.plus_ms(CLOCKS_MS);
         let minutes = |end: UnixMillis| end.0.saturating_sub(self.start.0) / MINUTE_MS;
@@ -78,7 +78,7 @@ impl Times {
         doubts.into_iter().filter(|(is_so, _)| *is_so).map(|(_, doubt)| doubt).collect()
     }
 
-    /// Refuses what looks like a slip, unless somebody insists on it.
+    /// Refuses times that look like a mistake, unless `insist` is true.
     pub(crate) fn check(self, now: UnixMillis, insist: bool) -> Result<(), Problem> {
         let doubts = self.doubts(now);
         if doubts.contains(&Doubt::EndsBeforeStart) {
@@ -95,7 +95,7 @@ impl Times {
         }
     }
 
-    /// When, and how long.
+    /// When it was, and how long.
     pub(crate) fn words(self) -> String {
         format!("{}, {}", minute(self.start), self.length())
     }
@@ -135,7 +135,7 @@ pub(crate) fn text(value: impl ToString) -> Value {
     Value::Text(value.to_string())
 }
 
-/// The fields of an end that a person says.
+/// The fields for an end that a person gives.
 pub(crate) fn ending(at: UnixMillis) -> Fields {
     let source = text("manual");
     Fields::from([("endedAt".to_owned(), text(at)), ("endedAtSource".to_owned(), source)])

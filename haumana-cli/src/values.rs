@@ -8,12 +8,12 @@ use haumana_sync::record::{Counter, Value};
 use haumana_sync::schema::{Element, Field, FieldType, Kind, Unit};
 use serde_json::value::RawValue;
 
-/// Reads a value. Empty text clears a field that can be without a value. The error says what the
-/// text is not, as in `is not a time`.
+/// Reads a value. Empty text clears a field that may have no value. The error says what the text is
+/// not, as in `is not a time`.
 pub(crate) fn parse(field: &Field, text: &str) -> Result<Value, String> {
     let refused = || match field.field_type() {
         FieldType::Json => format!("{text:?} is not JSON"),
-        // A schema may come from a server, and its words from anybody.
+        // A schema may come from a server, so its words may come from anybody.
         _ => format!("{text:?} {}", one_line(&field.expectation())),
     };
     let is_text = matches!(field.field_type(), FieldType::Text { .. } | FieldType::Lines { .. });
@@ -42,7 +42,7 @@ pub(crate) fn parse(field: &Field, text: &str) -> Result<Value, String> {
     Ok(field.normal(value))
 }
 
-/// Reads a value of what a conflict is about: of a group, an object of its fields.
+/// Reads a value for a conflict. For a group it is an object of the group's fields.
 pub(crate) fn parse_unit(kind: &Kind, name: &str, text: &str) -> Result<Value, String> {
     match kind.unit(name) {
         Unit::Group(..) => {
@@ -78,7 +78,7 @@ pub(crate) fn of_elements(elements: &[String]) -> Value {
     json.and_then(|json| JsonText::parse(&json)).map_or(Value::Null, Value::Json)
 }
 
-/// What the elements of a list or a set are.
+/// The type of the elements of a list or a set.
 pub(crate) fn element(field: &Field) -> Option<Element> {
     match field.field_type() {
         FieldType::List { of, .. } | FieldType::Set { of, .. } => Some(*of),
@@ -101,7 +101,7 @@ pub(crate) fn shown(kind: &Kind, name: &str, value: &Value) -> String {
     }
 }
 
-/// What the values of a field are, in one word for help.
+/// One word for the values of a field, for help.
 pub(crate) fn placeholder(field: &Field) -> String {
     match field.field_type() {
         FieldType::Flag => "true|false".to_owned(),
@@ -116,7 +116,7 @@ pub(crate) fn placeholder(field: &Field) -> String {
     }
 }
 
-/// What a field is, for help.
+/// A description of a field, for help.
 pub(crate) fn about(field: &Field) -> String {
     let what = match field.field_type() {
         FieldType::Text { max_chars } => format!("Text of at most {max_chars} characters"),

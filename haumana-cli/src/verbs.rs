@@ -1,7 +1,7 @@
-//! The commands for records: each has a form for every kind of the device's schema.
+//! The commands for records. Each has a form for every kind of the device's schema.
 //!
-//! `haumana edit recipe poke --servings 2` names the kind. Without a kind the first kind of the
-//! schema is meant: of pieces and sessions, the pieces.
+//! `haumana edit recipe poke --servings 2` names the kind. Without a kind it means the first kind
+//! of the schema: for pieces and sessions, the pieces.
 
 use crate::naming::{flags, one_of, plural, title_field};
 use crate::options::{long_fields, settable, with_fields};
@@ -10,13 +10,13 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_pars
 use haumana_sync::schema::{Kind, Schema};
 use std::sync::Arc;
 
-/// Positional arguments; no field can have such a name.
+/// The name of a positional argument. No field can have such a name.
 pub(crate) const RECORD: &str = "<record>";
 pub(crate) const TITLE: &str = "<title>";
 pub(crate) const TEXT: &str = "<text>";
 pub(crate) const VERSION: &str = "<version>";
 
-/// Adds what a verb takes for one kind.
+/// Adds the arguments of a verb for one kind.
 type Form = fn(Command, &Schema, &Kind) -> Command;
 
 const VERBS: [(&str, Form); 7] = [
@@ -31,11 +31,11 @@ const VERBS: [(&str, Form); 7] = [
 
 const UNSEEN: &str = "Edits that no server has seen are deleted only with --discard-edits.";
 
-/// Commands that only those need who practise pieces.
+/// Commands for practising pieces only.
 const PRACTICE: [&str; 4] = ["practise", "sessions", "mend", "delete-session"];
 
-/// Gives the commands their forms for every kind. A schema may have thousands of fields, so only
-/// the forms of verbs and kinds that the command line says are made whole.
+/// Gives the commands their forms for every kind. A schema may have thousands of fields. So only
+/// the verbs and kinds that are on the command line get complete forms.
 pub(crate) fn with_kinds(
     command: Command,
     schema: &Schema,
@@ -47,7 +47,7 @@ pub(crate) fn with_kinds(
         let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         command = command.after_help(format!("{help}\n\n{}", kinds(schema)));
     }
-    // All of them, in their order: whichever is changed moves to the end.
+    // All commands, in their order: a changed command moves to the end.
     let names = command.get_subcommands().map(|sub| sub.get_name().to_owned());
     for name in names.collect::<Vec<String>>() {
         let verb = VERBS.iter().find(|(verb, _)| *verb == name);
@@ -120,8 +120,8 @@ fn kinds(schema: &Schema) -> String {
     out
 }
 
-/// What there is, for somebody whose command line names a kind or a field that there is not; `None`
-/// if that is not what is wrong with it.
+/// The kinds and fields that exist, for a command line with an unknown kind or field; `None` if
+/// something else is wrong with it.
 pub(crate) fn known(schema: &Schema, error: &clap::Error, words: &[&str]) -> Option<String> {
     let verb = words.iter().position(|word| VERBS.iter().any(|(verb, _)| verb == word))?;
     let is_about_names = matches!(
@@ -145,7 +145,7 @@ pub(crate) fn known(schema: &Schema, error: &clap::Error, words: &[&str]) -> Opt
     Some(format!("{out}fields of {}: {options}", kind.name()))
 }
 
-/// The options of one of the commands, of whichever kind.
+/// The options of one of the commands, for any kind.
 #[derive(Clone, Debug)]
 pub(crate) struct Verb(ArgMatches);
 
@@ -170,17 +170,17 @@ impl Args for Verb {
     }
 }
 
-/// What somebody asks for of one kind.
+/// A command for records of one kind.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) kind: Arc<Kind>,
     pub(crate) matches: ArgMatches,
-    /// How a command line names the kind; empty where it need not.
+    /// The words by which a command line names the kind; empty if it need not.
     pub(crate) spoken: Vec<String>,
 }
 
 impl Verb {
-    /// Refuses the name of a kind where a text is meant: it came too late to be the kind.
+    /// Refuses the name of a kind in the place of a text: it came too late to be the kind.
     pub(crate) fn check(&self, schema: &Schema) -> Result<(), String> {
         let texts = [RECORD, TITLE, TEXT].into_iter();
         let mut texts = texts.filter_map(|name| self.0.try_get_one::<String>(name).ok().flatten());
@@ -193,7 +193,7 @@ impl Verb {
         }
     }
 
-    /// Of the kind that is named, or else the first. A schema has at least one.
+    /// The command for the named kind, or else for the first kind. A schema has at least one.
     pub(crate) fn of(self, schema: &Schema) -> Option<Asked> {
         let first = schema.kinds().first()?;
         let (kind, matches) = match self.0.subcommand() {
@@ -207,7 +207,7 @@ impl Verb {
 }
 
 impl Asked {
-    /// A text on the command line; empty if it is not there.
+    /// A text on the command line; empty if it is missing.
     pub(crate) fn text(&self, name: &str) -> String {
         self.given(name).unwrap_or_default()
     }
@@ -217,7 +217,7 @@ impl Asked {
         self.matches.try_get_one::<String>(name).ok().flatten().cloned()
     }
 
-    /// A number on the command line, which has a default or is needed.
+    /// A number on the command line. It has a default, or is required.
     pub(crate) fn number<N: Copy + Default + Send + Sync + 'static>(&self, name: &str) -> N {
         self.matches.try_get_one(name).ok().flatten().copied().unwrap_or_default()
     }
@@ -227,7 +227,8 @@ impl Asked {
         self.matches.try_get_one(name).ok().flatten() == Some(&true)
     }
 
-    /// Words that a command line names the kind with: none, or its name and a blank.
+    /// The words that name the kind on a command line, with a blank after them; empty if not
+    /// needed.
     pub(crate) fn prefix(&self) -> String {
         self.spoken.iter().map(|word| format!("{word} ")).collect()
     }
