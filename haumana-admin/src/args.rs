@@ -1,6 +1,6 @@
 //! The command line.
 //!
-//! Doc comments of this file are the program's help. The options that name the store have
+//! The doc comments of this file are the text of `--help`. The options that name the store have
 //! environment variables, with the names that the server uses.
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 ///
 /// It works directly on the store, while servers or functions serve it. Its changes to an account
 /// are ordinary edits, which devices receive. Before it reads content or changes an account, it
-/// writes that to the audit log.
+/// writes a line to the audit log.
 ///
 /// Exit codes: 0 if all is well; 2 if something was found, or is left to do; 1 if the command
 /// failed.

@@ -1,23 +1,23 @@
-//! The audit log: what an operator does to an account, or reads of it, is written down first.
+//! The audit log: before an operator changes an account or reads its content, a line is written.
 //!
-//! The lines are as those of the server, in the same file. Users are in them by their hashes.
+//! The lines have the form of the server's, in the same file. Users are in them by their hashes.
 //!
 //! # Two lines for each command
 //!
-//! The first is written, and synced to disk, before the command does anything: `status` is `begun`.
-//! The second says `done` or `failed`. A line without a second one is a command that was killed, or
-//! that could not write any more.
+//! The first is written, and synced to disk, before the command does anything: its `status` is
+//! `begun`. The second says `done` or `failed`. If a second one is missing, the command was killed,
+//! or could not write any more.
 //!
 //! | key | what |
 //! |---|---|
 //! | `timestamp` | when, in UTC |
-//! | `operator` | the user of the process, as `uid 1000`; of root also whom `sudo` names |
-//! | `caller` | the hash of the user's id, as in all logs; not there if it concerns every account |
+//! | `operator` | the user of the process, as `uid 1000`; for root also the user that `sudo` names |
+//! | `caller` | the hash of the user's id, as in all logs; absent if all accounts are concerned |
 //! | `call` | the command |
 //! | `status` | `begun`, `done` or `failed` |
 //! | `reason` | what was given with `--reason` |
 //!
-//! There is no content in it, and no user's name.
+//! It has no content, and no name of a user.
 
 use crate::args::Place;
 use crate::problem::Problem;
@@ -30,32 +30,32 @@ use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-/// How commands are written down.
+/// Writes the audit log.
 ///
-/// Making one needs the key of the hashes: without it a line could not say whom it is about.
+/// Making one needs the key of the hashes: without it a line could not say which user it is about.
 pub(crate) struct Audit {
     path: PathBuf,
     key: CallerKey,
 }
 
-/// A command that has begun. It says how it ended, or that it did not.
+/// A command that has begun and needs a second line.
 ///
-/// Commands pass their result through [`Begun::end`], which writes the second line.
+/// A command passes its result through [`Begun::end`], which writes that line.
 pub(crate) struct Begun {
     path: PathBuf,
     call: &'static str,
-    /// `None`: it concerns every account.
+    /// `None`: the command concerns every account.
     caller: Option<String>,
 }
 
 impl Audit {
-    /// The server's file beside the database, unless another one is named.
+    /// Uses the server's file beside the database, unless another one is named.
     pub(crate) fn of(place: &Place) -> Result<Self, Problem> {
         let path = audit_file(place);
         Ok(Self { path, key: key(place)? })
     }
 
-    /// Writes down that a command begins. Whatever cannot be written down is not done.
+    /// Writes that a command begins. If that cannot be written, the command must not run.
     pub(crate) fn begin(
         &self,
         call: &'static str,
@@ -67,9 +67,9 @@ impl Audit {
     }
 }
 
-/// Writes down that a command begins that concerns every account.
+/// Writes that a command begins that concerns every account.
 ///
-/// It names no user, so it needs no key.
+/// The line names no user, so it needs no key.
 pub(crate) fn begin_for_all(place: &Place, call: &'static str) -> Result<Begun, Problem> {
     Begun { path: audit_file(place), call, caller: None }.begun(None)
 }
@@ -80,11 +80,11 @@ impl Begun {
         Ok(self)
     }
 
-    /// Writes down how it ended.
+    /// Writes how the command ended.
     pub(crate) fn end<T>(self, done: Result<T, Problem>) -> Result<T, Problem> {
         let status = if done.is_ok() { "done" } else { "failed" };
         let written = self.write(status, None);
-        // What it came to counts more than that it could not be written down.
+        // The command's own failure matters more than a failure to write it down.
         done.and_then(|done| written.map(|()| done))
     }
 
@@ -112,9 +112,9 @@ fn audit_file(place: &Place) -> PathBuf {
     place.audit.clone().unwrap_or_else(|| beside(&place.db, ".audit"))
 }
 
-/// The key of the hashes by which logs call users.
+/// The key of the hashes by which logs name users.
 ///
-/// It is the server's key. With another one the same user would have another hash.
+/// It is the server's key. Under another key the same user would have another hash.
 pub(crate) fn key(place: &Place) -> Result<CallerKey, Problem> {
     let path = key_file(place);
     let flaw = |what: String| Problem::CallerKey(path.clone(), what);
@@ -129,9 +129,7 @@ pub(crate) fn key_file(place: &Place) -> PathBuf {
     place.caller_key.clone().unwrap_or_else(|| beside(&place.db, ".caller-key"))
 }
 
-/// The file that stands beside a database under its name and this.
-///
-/// If the database is a link, that is the file beside what the link leads to, as for the server.
+/// The path of a file beside a database: the database's path with this suffix.
 pub(crate) fn beside(db: &Path, suffix: &str) -> PathBuf {
     let with = |path: &Path| -> PathBuf {
         let mut name = path.as_os_str().to_owned();
@@ -146,8 +144,8 @@ pub(crate) fn beside(db: &Path, suffix: &str) -> PathBuf {
     }
 }
 
-/// A link is refused: it could lead the lines to a file of somebody else's choice. A new file has
-/// mode 0600.
+/// A link is refused: it could lead to a file that somebody else has chosen. A new file has mode
+/// 0600.
 fn append(path: &Path, line: &str) -> io::Result<()> {
     if std::fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file()) {
         return Err(io::Error::other("it is a link, or no ordinary file"));
@@ -161,7 +159,8 @@ fn append(path: &Path, line: &str) -> io::Result<()> {
     if is_new {
         give_to_owner(path);
     }
-    // One write, so that lines of a server stay apart.
+
+    // One write, so that a line of a server cannot come in between.
     file.write_all(format!("{line}\n").as_bytes())?;
     file.sync_data()
 }
@@ -191,9 +190,9 @@ fn give_to_owner(path: &Path) {
 #[cfg(not(unix))]
 fn give_to_owner(_path: &Path) {}
 
-/// Whose process this is, as the system says: anybody can set `USER`.
+/// The user of this process, as the system says, because anybody can set `USER`.
 ///
-/// Only root can have been somebody else, who may be named in what `sudo` leaves behind.
+/// The variables that `sudo` sets count only if the process is root's.
 fn operator() -> String {
     let Some(uid) = uid() else { return "unknown".to_owned() };
     let left = |name| std::env::var(name).ok().filter(|value| !value.is_empty());

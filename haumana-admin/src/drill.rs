@@ -1,26 +1,26 @@
-//! `drill`: going back to a backup, rehearsed on a copy of the database.
+//! `drill`: a restore of a backup, rehearsed on a copy of the database.
 //!
-//! All of it is what would be done in earnest, by the same calls: a backup, a restore, erasures again,
-//! a check of all accounts, and devices that return. Two accounts of the drill's own stand for people
-//! who go on writing after the backup.
+//! It does what an operator would do in earnest, by the same calls: a backup, a restore, erasures
+//! again, a check of all accounts, and devices that return. Two accounts of the drill's own play
+//! people who go on writing after the backup.
 //!
 //! # The steps
 //!
 //! | step | what must hold |
 //! |---|---|
 //! | copied | the real data is only read |
-//! | verified | how much there is to be found before |
+//! | verified | the faults of the data before the restore are counted |
 //! | backed up | with two accounts of the drill's own in it |
-//! | went on | one account is edited, one is erased, after the backup |
+//! | went on | after the backup, one account is edited and one is erased |
 //! | restored | the generation is higher than before |
-//! | erased again | who was erased after the backup is erased, and nothing is left |
-//! | verified | as much is found as before, and no more |
-//! | devices back | what was edited after the backup is there again |
+//! | erased again | the account that was erased after the backup is erased, and nothing of it is left |
+//! | verified | there are no more faults than before |
+//! | devices back | the edit from after the backup is there again |
 //!
-//! A step that does not hold ends the drill with a failure. The copies are removed in either case.
+//! If a step does not hold, the drill ends with a failure. The copies are removed in either case.
 //!
-//! The drill's accounts have a kind of record that the data does not have, so nothing of theirs can
-//! be taken for somebody's.
+//! The drill's accounts have a kind of record that the data does not have, so their records cannot
+//! be mistaken for a user's.
 
 mod ground;
 
@@ -47,18 +47,18 @@ use std::time::Instant;
 
 const REPLY_BYTES: usize = 8 << 20;
 const USERS: usize = 500;
-/// What the names of the drill's own people begin with.
+/// The prefix of the user ids of the drill's own accounts.
 const GUEST: &str = "haumana-drill-";
 const KIND: &str = "drill";
 const FIELD: &str = "text";
 
-/// Rehearses it, and says what came of each step.
+/// Runs the drill, and prints the result of each step.
 pub(crate) async fn drill(place: &Place, form: Form) -> Result<Outcome, Problem> {
     let mut steps = Steps { form, since: Instant::now(), begun: Instant::now() };
     let (ground, detail) = Ground::copied(place).await?;
     steps.done("copied", detail);
     let done = rehearse(place, &ground, &mut steps).await;
-    // Also after a failure: a copy of everything is not left lying about.
+    // Also after a failure: no copy of the data may be left.
     let removed = ground.remove().await;
     let findings = done?;
     removed?;
@@ -69,9 +69,9 @@ pub(crate) async fn drill(place: &Place, form: Form) -> Result<Outcome, Problem>
     Ok(if findings == 0 { Outcome::Well } else { Outcome::Left })
 }
 
-/// Everything after the copy; returns how much there is to be found in what was restored.
+/// Everything after the copy. Returns how many faults the restored data has.
 ///
-/// The store is closed before the restore, as a server would be stopped.
+/// The store is closed before the restore, as an operator would stop a server.
 async fn rehearse(place: &Place, ground: &Ground, steps: &mut Steps) -> Result<usize, Problem> {
     let rehearsal = ground.open(place, Generation(0)).await?;
     let before = rehearsal.verify().await?;
@@ -93,7 +93,7 @@ async fn rehearse(place: &Place, ground: &Ground, steps: &mut Steps) -> Result<u
     guests.check_erased(&rehearsal).await?;
     steps.done("erased again", counted(erased_again, "account"));
     let after = rehearsal.verify().await?;
-    // Erasures that the data had not finished are finished by the drill.
+    // Not more: the drill also finishes erasures that the data had not finished.
     ensure(after.findings <= before.findings, "the restored accounts are as whole as before")?;
     steps.done("verified", format!("{}, {}", after.told(), counted(after.findings, "finding")));
     guests.come_back(&rehearsal).await?;
@@ -118,22 +118,22 @@ impl Steps {
     }
 }
 
-/// `what` is a sentence that says what must be true.
+/// `what` is a sentence about what must be true.
 fn ensure(holds: bool, what: &str) -> Result<(), Problem> {
     if holds { Ok(()) } else { Err(Problem::Drill(format!("it does not hold that {what}"))) }
 }
 
-/// The copy, as a server would have it.
+/// The copy, opened as a server would open it.
 ///
-/// Two engines on one store: each has a schema of its own, and verifies the accounts of that
-/// schema.
+/// There are two engines on one store. Each has a schema of its own, and verifies the accounts of
+/// that schema.
 struct Rehearsal {
     store: Arc<dyn Store>,
     all: Arc<dyn Operate>,
     generation: Generation,
-    /// Serves the accounts that came with the copy.
+    /// For the accounts that came with the copy.
     engine: Engine,
-    /// Serves the accounts of the drill.
+    /// For the accounts of the drill.
     guests: Arc<Engine>,
     kind: Kind,
 }
@@ -185,10 +185,10 @@ impl Rehearsal {
         Ok(total)
     }
 
-    /// Erases who was erased after the backup; returns how many that were.
+    /// Erases the users that were erased after the backup; returns how many they were.
     ///
-    /// A restore leaves these accounts in the state of an erasure that has begun; a server's upkeep
-    /// would finish it.
+    /// A restore leaves these accounts in the state of an erasure that has begun. A server's
+    /// background work would finish it.
     async fn finish_erasures(&self) -> Result<usize, Problem> {
         let mut erased = 0;
         loop {
@@ -196,7 +196,7 @@ impl Rehearsal {
             if erasing.is_empty() {
                 return Ok(erased);
             }
-            // Who is erased is not listed again, and an erasure that fails ends the drill.
+            // An erased user is not listed again, and an erasure that fails ends the drill.
             for user in &erasing {
                 self.engine.erase(user).await?;
             }
@@ -205,9 +205,9 @@ impl Rehearsal {
     }
 }
 
-/// A kind of record that the data has not.
+/// A kind of record that the data does not have.
 ///
-/// The highest number that is free.
+/// It gets the highest number that is free.
 fn drill_kind(schema: &Schema) -> Kind {
     let is_free = |number: &u8| schema.kinds().iter().all(|kind| kind.number().get() != *number);
     let number = (3..=250).rev().find(is_free).unwrap_or(250);
@@ -216,7 +216,7 @@ fn drill_kind(schema: &Schema) -> Kind {
 
 /// Two people of the drill's own, each with a device.
 ///
-/// The writer's device lives through the whole drill, as a phone in a pocket.
+/// The writer's device exists through the whole drill, like a phone that is only offline.
 struct Guests {
     writer: UserId,
     device: Replica,
@@ -225,7 +225,7 @@ struct Guests {
 }
 
 impl Guests {
-    /// A random number in the names keeps two drills apart.
+    /// The names have a random number, so that two drills do not meet.
     async fn arrive(rehearsal: &Rehearsal) -> Result<Self, Problem> {
         let mark = SystemRandom.next_u64();
         let name = |who: &str| {
@@ -242,7 +242,7 @@ impl Guests {
         Ok(Self { writer, device, record, leaver })
     }
 
-    /// What happens after the backup, and is not in it.
+    /// What happens after the backup, so that the backup does not have it.
     async fn go_on(&self, rehearsal: &Rehearsal) -> Result<(), Problem> {
         let key = self.key(rehearsal);
         write(&self.device, Some(key), "after the backup").await?;
@@ -265,9 +265,11 @@ impl Guests {
         ensure(is_empty, "nothing of who was erased is there")
     }
 
-    /// The device syncs as if nothing had happened, and another device of its owner sees what it had.
+    /// The writer's device syncs as if nothing had happened. Then another device of the writer must
+    /// see the edit.
     ///
-    /// The other device has nothing of its own, so what it sees is on the server.
+    /// The other device has no records of its own, so everything that it shows came from the
+    /// server.
     async fn come_back(&self, rehearsal: &Rehearsal) -> Result<(), Problem> {
         sync(&self.device, rehearsal).await?;
         let other = device(rehearsal, &self.writer).await?;
@@ -295,7 +297,7 @@ async fn write(device: &Replica, key: Option<Key>, text: &str) -> Result<RecordI
     written.map_err(|error| Problem::Drill(chain(&error)))
 }
 
-/// In one process and without a network, so that only the data is rehearsed.
+/// In one process and without a network: only the data is rehearsed.
 async fn sync(device: &Replica, rehearsal: &Rehearsal) -> Result<(), Problem> {
     let server = DirectTransport::new(rehearsal.guests.clone(), REPLY_BYTES);
     device.sync(&server).await.map(drop).map_err(|error| Problem::Drill(chain(&error)))

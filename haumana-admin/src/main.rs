@@ -1,21 +1,21 @@
-//! `haumana-admin`: what an operator does when somebody calls. See `docs/admin.md`.
+//! `haumana-admin`: an operator's commands for accounts. See `docs/admin.md`.
 //!
 //! # How a command runs
 //!
 //! 1. The arguments are read. A mistake in them ends with 1, never with 2.
-//! 2. The store is opened as it is. Nothing is made that is missing, and no schema is kept.
+//! 2. The store is opened as it is. Nothing that is missing is made, and no schema is kept.
 //! 3. If the command reads content or changes an account, a line goes to the audit log first. If
 //!    that fails, nothing is done.
 //! 4. The command calls the engine, as a server does, so its changes are edits that devices
 //!    receive.
-//! 5. The answer goes to the standard output, as lines or as JSON; what reading costs, and
+//! 5. The answer goes to the standard output, as lines or as JSON. The cost of reading, and
 //!    failures, go to the standard error.
 //!
 //! # Exit codes
 //!
 //! 0 means that all is well, 2 that something was found or is left to do, 1 that the command
-//! failed. A job that runs `verify --all` every night can tell a finding from a failure by the code
-//! alone.
+//! failed. So a job that runs `verify --all` every night can tell a finding from a failure by the
+//! code alone.
 //!
 //! # Where to look
 //!
@@ -40,9 +40,9 @@ use problem::Problem;
 use say::Form;
 use std::process::ExitCode;
 
-/// What a command came to.
+/// The result of a command that did not fail.
 ///
-/// Failures are no outcome; they are a [`Problem`].
+/// A failure is a [`Problem`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     /// All is well.
@@ -69,14 +69,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints help, or what is wrong with the arguments. That is a failure, and none of the things that a
-/// command finds.
+/// Prints help, or what is wrong with the arguments. Wrong arguments are a failure (1), not a
+/// finding (2).
 fn told(said: &clap::Error) -> ExitCode {
     let is_printed = said.print().is_ok();
     if is_printed && !said.use_stderr() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The store is opened here and not in the commands, except where a command opens it in another
+/// The store is opened here and not in the commands, unless a command needs to open it in another
 /// way.
 async fn run(args: &Args) -> Result<Outcome, Problem> {
     let form = if args.json { Form::Json } else { Form::Lines };
@@ -106,7 +106,7 @@ async fn run(args: &Args) -> Result<Outcome, Problem> {
         Command::Export { user, to } => {
             person::export((place, &open().await?), user, to, form).await
         }
-        // These open what they need by themselves.
+        // These commands open what they need by themselves.
         Command::NewGeneration => person::new_generation(place, form).await,
         Command::Drill => drill::drill(place, form).await,
     }

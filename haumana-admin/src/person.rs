@@ -1,7 +1,8 @@
-//! What a person asks for: restore, rewind, export, erase; and a new life of the data.
+//! Commands for what a user asks for: restore, rewind, export, erase. And a new life of the data.
 //!
-//! What changes an account, or gives it out, is written to the audit log. The changes are made by
-//! the engine's own calls: no row is written past it, and devices are told like of any other edit.
+//! A command that changes an account, or exports it, is written to the audit log. The changes are
+//! made by the engine's own calls: no row is written past the engine, and devices receive them like
+//! any other edit.
 
 use crate::Outcome;
 use crate::args::{Place, StoreKind};
@@ -17,9 +18,9 @@ use serde_json::json;
 use std::io::Write as _;
 use std::path::Path;
 
-/// Makes an earlier version of a record its content again.
+/// Restores an earlier version of a record.
 ///
-/// It can be undone by restoring the version that was the content before.
+/// To undo it, restore the version that was the newest before.
 pub(crate) async fn restore(
     (place, opened): (&Place, &Opened),
     user: &UserId,
@@ -35,7 +36,7 @@ pub(crate) async fn restore(
     let key = Key { kind: number, id };
     let audit = Audit::of(place)?;
     let begun = audit.begin("restore", user, None)?;
-    // Each time that the command is given is a wish of its own.
+    // Each run of the command is a request of its own.
     let asked = Asked { base: None, request_id: Some(opened.engine.random().to_string()) };
     let restored = opened.engine.restore_record(user, key, version, &asked).await;
     let restored = begun.end(restored.map_err(Problem::from))?;
@@ -52,10 +53,10 @@ pub(crate) async fn restore(
     Ok(Outcome::Well)
 }
 
-/// Makes an account what it was at a time.
+/// Sets an account to what it was at an earlier time.
 ///
-/// A dry run prints the same and is not written to the audit log, since it changes nothing and
-/// shows no content. The time that is printed afterwards leads back.
+/// A dry run prints the same. It is not written to the audit log, since it changes nothing and
+/// shows no content. A rewind to the time that is printed afterwards undoes it.
 pub(crate) async fn rewind(
     (place, opened): (&Place, &Opened),
     user: &UserId,
@@ -101,7 +102,7 @@ pub(crate) async fn rewind(
 
 /// Erases an account, and writes a receipt.
 ///
-/// The name must be given twice, because nothing undoes it. The receipt is made of a look at the
+/// The user must be given twice, because nothing undoes an erasure. The receipt is made from the
 /// store after the erasure.
 pub(crate) async fn erase(
     (place, opened): (&Place, &Opened),
@@ -119,7 +120,7 @@ pub(crate) async fn erase(
     let begun = audit.begin("erase", user, None)?;
     let erased = async {
         let erased = opened.engine.erase_as(user, None).await?;
-        // A receipt says what is, and not what should be.
+        // The receipt must say what is in the store, not what should be.
         let after = opened.engine.verify(&*opened.all, user).await?;
         Ok::<_, haumana_sync::engine::Error>((erased, after))
     };
@@ -177,7 +178,7 @@ pub(crate) async fn erase(
 
 /// Writes everything of an account into a new file.
 ///
-/// A file that exists is never overwritten, also if it was made while the export was running.
+/// An existing file is never overwritten, even if it was made while the export was running.
 pub(crate) async fn export(
     (place, opened): (&Place, &Opened),
     user: &UserId,
@@ -202,7 +203,7 @@ pub(crate) async fn export(
 async fn write_export(opened: &Opened, user: &UserId, to: &Path) -> Result<usize, Problem> {
     let failed = |error| Problem::of_file(to, error);
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
-    // It has its name once it is whole, and is private from the beginning.
+    // The file gets its name once it is complete, and is private from the beginning.
     let mut file =
         tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
     let mut export = opened.engine.export(user).await?;
@@ -218,8 +219,8 @@ async fn write_export(opened: &Opened, user: &UserId, to: &Path) -> Result<usize
 
 /// Begins a new life of the data.
 ///
-/// The new number is above the one in force; how far depends on the store. It concerns every account,
-/// so it is written to the audit log as well.
+/// The new number is above the present one; how far above depends on the store. It concerns every
+/// account, so it is written to the audit log as well.
 pub(crate) async fn new_generation(place: &Place, form: Form) -> Result<Outcome, Problem> {
     let Generation(before) = Opened::new(place).await?.generation;
     let asked = match place.store {

@@ -1,19 +1,19 @@
 //! Opening the store, and what goes with it.
 //!
-//! A wrong path or a wrong prefix must not look like an empty store in which all is well. So each
-//! store is asked first whether there is anything:
+//! A wrong path or a wrong prefix must not look like an empty store without faults. So each store
+//! is first checked for existing data:
 //!
 //! | store | how |
 //! |---|---|
 //! | SQLite | the file exists, and has tables of ours |
-//! | PostgreSQL | the schema has the table that says what it is |
+//! | PostgreSQL | the schema has the table that describes the store |
 //! | DynamoDB | the tables exist, with the right keys |
 //!
 //! # Which kinds of record
 //!
-//! The schema is the one that the servers have kept with the data, else that of pieces and sessions.
-//! `--schema` may name another one that may follow it, as for a server; any other is refused before
-//! the command does anything.
+//! The schema is the one that the servers have kept with the data, or else that of pieces and
+//! sessions. `--schema` may name another one that may follow it, as for a server. Any other schema
+//! is refused before the command does anything.
 
 use crate::args::{Place, StoreKind, Whom};
 use crate::audit;
@@ -37,11 +37,11 @@ use std::time::Duration;
 
 const DAY_MS: i64 = 86_400_000;
 const DAY_SECS: u64 = 86_400;
-/// How much longer than the retention history stays in DynamoDB, for whoever is late.
+/// How many days longer than the retention history stays in DynamoDB.
 ///
 /// DynamoDB deletes by itself, so an item must never expire before the engine stops using it.
 const TTL_MARGIN_DAYS: u64 = 10;
-/// How many users are listed at once.
+/// How many users one page of a list has.
 const USERS: usize = 500;
 const READERS: usize = 2;
 const CONNECTIONS: usize = 4;
@@ -60,15 +60,15 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// Opens what the arguments name. What is not there is not made: it would be an empty store, in
-    /// which all is well.
+    /// Opens the store that the arguments name. If it is missing, it is not made: a new store would
+    /// be empty, and all would seem well.
     pub(crate) async fn new(place: &Place) -> Result<Self, Problem> {
         Self::asking(place, Generation(0)).await
     }
 
-    /// As [`Opened::new`], in a generation that is at least this.
+    /// Like [`Opened::new`], in this generation or in a higher one that the store knows.
     ///
-    /// A higher number than ever before begins a new life of the data.
+    /// A number higher than ever before begins a new life of the data.
     pub(crate) async fn asking(place: &Place, asked: Generation) -> Result<Self, Problem> {
         match place.store {
             StoreKind::Sqlite => {
@@ -85,12 +85,13 @@ impl Opened {
             }
             StoreKind::Dynamodb => {
                 let looked = tables(place, &repertoire::schema())?;
-                // First of all: reading a table that does not exist is tried again for a minute.
+                // First of all, because reading a table that does not exist is retried for a
+                // minute.
                 looked.check_tables().await.map_err(|error| Problem::of(&error))?;
                 let kept = schema(place, &looked).await?;
                 let store = Arc::new(tables(place, &kept)?);
                 let known = match asked {
-                    // Only looking changes nothing.
+                    // A plain look at the store must change nothing.
                     Generation(0) => store.known_generation().await.map(Option::unwrap_or_default),
                     asked => store.generation(asked).await,
                 };
@@ -100,7 +101,7 @@ impl Opened {
         }
     }
 
-    /// The engine has the retention of the arguments: history that is past it is not shown.
+    /// The engine has the retention of the arguments: it shows no history that is past it.
     async fn of<S: Store + Operate>(
         place: &Place,
         store: Arc<S>,
@@ -119,7 +120,7 @@ impl Opened {
 
 /// The users of a store, in pages.
 ///
-/// A page at a time, so a store of a million users needs no list of them.
+/// They come a page at a time, so a store of a million users needs no list of them in memory.
 pub(crate) fn users(
     all: &dyn Operate,
 ) -> impl Stream<Item = Result<Vec<UserId>, Problem>> + Unpin + '_ {
@@ -133,16 +134,16 @@ pub(crate) fn users(
     Box::pin(pages)
 }
 
-/// Fails if a user has no account, so that a name with a mistake in it is no success.
+/// Fails if a user has no account, so that a misspelt id is not a success.
 ///
-/// A head that cannot be read is an account, which `verify` tells of.
+/// A head that cannot be read counts as an account; `verify` reports it.
 pub(crate) async fn expect_account(opened: &Opened, user: &UserId) -> Result<(), Problem> {
     match opened.store.head(user).await {
         Ok(Some(_)) => Ok(()),
         Err(error) if error.kind() == ErrorKind::Corrupt => Ok(()),
         Err(error) => Err(Problem::of(&error)),
         Ok(None) => {
-            // Records without a head are something to mend.
+            // Records without a head are a fault that can be repaired.
             let found = opened.engine.verify(&*opened.all, user).await?.findings;
             if found.is_empty() { Err(Problem::Nobody) } else { Ok(()) }
         }
@@ -164,11 +165,11 @@ pub(crate) async fn everybody(all: &dyn Operate) -> Result<Vec<UserId>, Problem>
     users(all).try_concat().await
 }
 
-/// The schema that the arguments name, if it may follow the one that the data was last served with;
-/// without `--schema` the last one itself.
+/// The schema that the arguments name, if it may follow the one with which the data was last
+/// served. Without `--schema`, that last one.
 ///
-/// Under a schema that does not fit, content would be read as something else than what was written,
-/// and a repair would write that back.
+/// Under a schema that does not fit, content would be read as something other than what was
+/// written, and a repair would write that back.
 pub(crate) async fn schema(place: &Place, all: &dyn Operate) -> Result<Schema, Problem> {
     let kept = succession::last(all).await.map_err(|error| Problem::of(&error))?;
     let last = match kept {
@@ -188,10 +189,10 @@ pub(crate) async fn schema(place: &Place, all: &dyn Operate) -> Result<Schema, P
     }
 }
 
-/// The schema of data with which none is kept; `None` if nothing is known of it.
+/// The schema of data that has no kept schema; `None` if nothing is known.
 ///
-/// As a server does: an earlier version of it kept a schema in a file beside the database, and before
-/// that all records were pieces and sessions.
+/// It is found as a server finds it: an earlier version kept a schema in a file beside the
+/// database, and before that all records were pieces and sessions.
 async fn presumed(place: &Place, all: &dyn Operate) -> Result<Option<Schema>, Problem> {
     let path = audit::beside(&place.db, ".schema.json");
     match std::fs::read_to_string(&path) {
@@ -210,7 +211,7 @@ async fn presumed(place: &Place, all: &dyn Operate) -> Result<Option<Schema>, Pr
     Ok(has_users.then(repertoire::schema))
 }
 
-/// What is kept of a schema is what a file can say. Pieces and sessions have more to them.
+/// A kept schema has only what a file can express. The schema of pieces and sessions has more.
 fn whole(schema: Schema) -> Schema {
     let own = repertoire::schema();
     if schema.to_json() == own.to_json() { own } else { schema }
@@ -231,7 +232,7 @@ fn open_file(path: &Path, asked: Generation) -> Result<SqliteStore, Problem> {
     opened.map_err(|error| Problem::of(&error))
 }
 
-/// Opens a file to copy it. Changes nothing of it, whatever it is.
+/// Opens a file to copy it. Changes nothing in it.
 pub(crate) fn source(path: &Path) -> Result<BackupSource, Problem> {
     if !path.exists() {
         return Err(Problem::NoDatabase(path.into()));
@@ -242,9 +243,9 @@ pub(crate) fn source(path: &Path) -> Result<BackupSource, Problem> {
     })
 }
 
-/// How to open the tables in PostgreSQL, which are there.
+/// The options to open the tables in PostgreSQL, which must exist.
 ///
-/// Only looks; no table is made or migrated here.
+/// It only looks: it makes no table and migrates none.
 pub(crate) async fn database(
     place: &Place,
     generation: Generation,
@@ -265,7 +266,7 @@ pub(crate) async fn database(
     }
 }
 
-/// No allowance: an operator's reads are not charged to the account.
+/// The store has no allowance: an operator's reads are not charged to the account.
 fn tables(place: &Place, schema: &Schema) -> Result<DynamoStore, Problem> {
     let days = u64::from(place.retention_days) + TTL_MARGIN_DAYS;
     Ok(DynamoStore::open(DynamoOptions {
@@ -276,7 +277,7 @@ fn tables(place: &Place, schema: &Schema) -> Result<DynamoStore, Problem> {
         columns: Columns::of(schema),
         history_ttl: Duration::from_secs(days * DAY_SECS),
         allowance: None,
-        // Nobody waits for an answer: better late than not.
+        // No user waits for an answer, so it retries for long.
         retry: Retry { budget: PATIENCE, longest_wait: PATIENCE / 6, ..Retry::interactive() },
         deadline: Arc::new(NoDeadline),
         http: None,

@@ -1,7 +1,7 @@
-//! Why a command could not do what it was asked for, for people.
+//! Why a command failed, in words for people.
 //!
 //! Each text says what to do next. Errors of the store and of the engine are printed with all their
-//! causes; neither has content of users in it.
+//! causes. Neither contains content of users.
 
 use haumana_sync::engine::{Error as EngineError, ErrorKind};
 use std::error::Error;
@@ -70,9 +70,9 @@ pub(crate) enum Problem {
     Threads(#[from] io::Error),
 }
 
-/// Where there should be tables.
+/// A place where tables were expected and not found.
 ///
-/// Looked for before anything is opened to be written.
+/// It is checked before anything is opened for writing.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Tables {
     #[error("the file {0}, and nothing was made; name the database with --db")]
@@ -84,14 +84,14 @@ pub(crate) enum Tables {
 }
 
 impl Problem {
-    /// What a store, or what opens one, says.
+    /// An error of a store, or of opening one.
     ///
-    /// The text is made here, because the errors of three stores have no type in common.
+    /// The text is made here, because the errors of the three stores have no type in common.
     pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
         Self::Store(chain(error))
     }
 
-    /// A file that exists has a problem of its own, as people meet it often.
+    /// A file that exists already has a problem of its own, because people meet it often.
     pub(crate) fn of_file(path: &Path, error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::AlreadyExists => Self::Exists(path.into()),
@@ -114,9 +114,9 @@ impl From<EngineError> for Problem {
     }
 }
 
-/// An error with what caused it.
+/// The text of an error with those of its causes.
 ///
-/// Causes are joined by colons, outermost first.
+/// They are joined by colons, outermost first.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

@@ -1,7 +1,7 @@
-//! What commands answer: lines for people, or one JSON object a line for programs.
+//! The answers of commands: lines for people, or one JSON object a line for programs.
 //!
-//! Both forms are made at each place that answers, side by side. Keys of the JSON are kept in later
-//! versions; the lines may change.
+//! Each place that answers makes both forms, side by side. Later versions keep the keys of the
+//! JSON; the lines may change.
 
 use serde_json::Value;
 use std::io::{self, Write as _};
@@ -19,7 +19,7 @@ impl Form {
     /// Writes an answer.
     pub(crate) fn say(self, json: &Value, lines: &[String]) {
         let mut out = io::stdout().lock();
-        // Who closes the pipe has read enough.
+        // A reader that closes the pipe has read enough.
         let _ = match self {
             Self::Json => writeln!(out, "{json}"),
             Self::Lines => lines.iter().try_for_each(|line| writeln!(out, "{line}")),
@@ -27,9 +27,9 @@ impl Form {
     }
 }
 
-/// A number with its noun.
+/// A number with its noun, such as `1,234 records`.
 ///
-/// Groups of three digits, and the plural of an English noun.
+/// The digits are in groups of three, and the noun gets an English plural.
 pub(crate) fn counted(n: usize, noun: &str) -> String {
     let digits = n.to_string();
     let first = digits.len() % 3;

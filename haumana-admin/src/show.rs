@@ -1,7 +1,7 @@
-//! `show`, `find` and `retention`: how accounts stand.
+//! `show`, `find` and `retention`: the state of accounts.
 //!
-//! `show` has two halves. The first counts and shows no content; nothing of it goes to the audit
-//! log. The second shows records and versions, needs a reason, and is written down.
+//! `show` has two parts. The first shows counts and no content, and writes nothing to the audit
+//! log. The second shows records and versions. It needs a reason, and is written to the audit log.
 
 use crate::Outcome;
 use crate::args::{Place, StoreKind, Whom};
@@ -20,13 +20,13 @@ use serde_json::{Value, json};
 const PAGE: usize = 100;
 /// How many versions of a record are listed.
 const VERSIONS: usize = 20;
-/// About how many bytes of them are read.
+/// About how many bytes of versions are read.
 const VERSIONS_BYTES: usize = 4 << 20;
 
 /// How many digits a hash of a user has, see [`haumana_auth::CallerKey`].
 const HASH_DIGITS: usize = 16;
 
-/// Says how an account stands; with a reason also what it holds.
+/// Shows the state of an account; with a reason also its content.
 pub(crate) async fn show(
     (place, opened): (&Place, &Opened),
     user: &UserId,
@@ -78,7 +78,7 @@ fn json_of(user: &UserId, summary: &Summary) -> Value {
     })
 }
 
-/// Device names are quoted, since a client may call itself anything.
+/// Names of devices are quoted, since a client may choose any name.
 fn lines_of(user: &UserId, summary: &Summary) -> Vec<String> {
     let mut lines = vec![format!("user            {}", user.as_str())];
     let mut line = |name: &str, text: String| lines.push(format!("{name:<15} {text}"));
@@ -120,9 +120,9 @@ fn state(state: HeadState) -> &'static str {
     }
 }
 
-/// Writes each record, and the versions that it can be restored to.
+/// Prints each record, and the versions that it can be restored to.
 ///
-/// Goes through the change feed page by page, so records come in the order of their last change.
+/// It goes through the change feed page by page, so records come in the order of their last change.
 async fn show_content(opened: &Opened, user: &UserId, form: Form) -> Result<(), Problem> {
     let mut after = After::Start;
     loop {
@@ -157,17 +157,17 @@ async fn show_content(opened: &Opened, user: &UserId, form: Form) -> Result<(), 
     }
 }
 
-/// The newest first; the current one is among them.
+/// The versions, newest first. The present one is among them.
 async fn versions(opened: &Opened, user: &UserId, key: Key) -> Result<Vec<Version>, Problem> {
     let page = opened.engine.history_of(user, key, None, VERSIONS, VERSIONS_BYTES).await;
-    // Of a record that cannot be read there are no versions to list, and the rest goes on.
+    // A record that cannot be read has no versions to list. The other records follow all the same.
     let Ok(page) = page else { return Ok(Vec::new()) };
     Ok(page.versions.into_iter().map(Version).collect())
 }
 
 /// A version that a record can be restored to.
 ///
-/// Of each version the fields that it changed are named, and no value is shown.
+/// It names the fields that the version changed, and shows no value.
 struct Version(VersionEntry);
 
 impl Version {
@@ -193,9 +193,9 @@ impl Version {
     }
 }
 
-/// Finds the user whom logs call by a hash.
+/// Finds the user whom logs name by a hash.
 ///
-/// A hash cannot be turned back, so the hashes of all users are compared with it.
+/// A hash cannot be reversed, so it is compared with the hashes of all users.
 pub(crate) async fn find(
     (place, opened): (&Place, &Opened),
     hash: &str,
@@ -213,7 +213,7 @@ pub(crate) async fn find(
     Ok(Outcome::Well)
 }
 
-/// Says how much history is past its retention.
+/// Shows how much history is past its retention.
 ///
 /// Users without history past its retention are not listed, unless one user was asked for.
 pub(crate) async fn retention(

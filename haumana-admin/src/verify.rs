@@ -1,7 +1,8 @@
 //! `verify` and `repair`.
 //!
-//! `verify` reads and compares; `repair` puts right what follows from the rest. A repair looks
-//! first, without writing, and begins a line in the audit log only if there is something to mend.
+//! `verify` reads and compares. `repair` corrects faults whose right value follows from the rest of
+//! the data. A repair first looks without writing, and writes to the audit log only if there is
+//! something to repair.
 //!
 //! With `--all`, an account that cannot be read counts as failed, and the others go on. With one
 //! user it is the failure of the command.
@@ -21,9 +22,9 @@ use serde_json::{Value, json};
 /// How many accounts are verified at the same time.
 const AT_ONCE: usize = 4;
 
-/// What was found in all accounts together.
+/// The findings of all accounts together.
 ///
-/// `failed` counts accounts, `findings` counts faults of those that could be read.
+/// `failed` counts accounts that could not be read; `findings` counts the faults of the others.
 #[derive(Default)]
 struct Total {
     accounts: usize,
@@ -53,12 +54,12 @@ pub(crate) async fn verify(opened: &Opened, whom: &Whom, form: Form) -> Result<O
 }
 
 impl Total {
-    /// Answers come in the order of users, whichever is verified first.
+    /// The answers come in the order of users, whichever account is verified first.
     async fn take_all(&mut self, opened: &Opened, form: Form) -> Result<(), Problem> {
         let mut pages = users(&*opened.all);
         while let Some(page) = pages.try_next().await? {
             let verified = page.iter().map(|user| async move {
-                // On its own thread: most of it is hashing.
+                // On a thread of its own, because most of the work is hashing.
                 let (engine, all, of) = (opened.engine.clone(), opened.all.clone(), user.clone());
                 let task = tokio::spawn(async move { engine.verify(&*all, &of).await });
                 (user, task.await)
@@ -67,7 +68,7 @@ impl Total {
             while let Some((user, verified)) = verified.next().await {
                 match verified.map_err(|error| Problem::of(&error))? {
                     Ok(verified) => self.take(user, &verified, form),
-                    // The others are verified all the same.
+                    // The other accounts are verified all the same.
                     Err(error) => self.fail(user, &chain(&error), form),
                 }
             }
@@ -113,9 +114,9 @@ impl Total {
     }
 }
 
-/// Mends one account, or all of them, or says what it would do.
+/// Repairs one account, or all of them, or says what it would do.
 ///
-/// Ends well if nothing is left. Without `--write` anything that would be mended counts as left.
+/// It ends well if nothing is left. Without `--write`, a possible repair counts as left.
 pub(crate) async fn repair(
     (place, opened): (&Place, &Opened),
     whom: &Whom,
@@ -150,7 +151,7 @@ pub(crate) async fn repair(
     Ok(if is_done { Outcome::Well } else { Outcome::Left })
 }
 
-/// Returns how many findings were mended, or would be, and how many are left for a person.
+/// Returns how many faults were repaired, or would be, and how many are left for a person.
 async fn repair_one(
     opened: &Opened,
     user: &UserId,
@@ -159,7 +160,7 @@ async fn repair_one(
 ) -> Result<(usize, usize), Problem> {
     let tried = opened.engine.repair(&*opened.all, user, RepairMode::DryRun).await?;
     let repaired = match audit {
-        // What is whole is not written down.
+        // An account without faults needs no line in the audit log.
         Some(audit) if !tried.mended.is_empty() => {
             let begun = audit.begin("repair", user, None)?;
             let done = opened.engine.repair(&*opened.all, user, RepairMode::Write).await;

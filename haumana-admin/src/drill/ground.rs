@@ -1,4 +1,4 @@
-//! Where a drill takes place: a copy of the data, and a backup of the copy.
+//! The place of a drill: a copy of the data, and a backup of the copy.
 //!
 //! | store | the copy | the backup | the restore |
 //! |---|---|---|---|
@@ -6,8 +6,8 @@
 //! | PostgreSQL | a schema, with a journal | another schema, without one | dropped, copied back |
 //! | DynamoDB | none: AWS makes copies of tables | | |
 //!
-//! On PostgreSQL the journal of the copy stays where it is when the backup is put back, as with a
-//! real dump. So the drill also finds out whether erasures are replayed.
+//! On PostgreSQL the journal of the copy stays in place when the backup is restored, as it does
+//! with a real dump. So the drill also tests that erasures are replayed.
 
 use super::{Rehearsal, ensure};
 use crate::args::{Place, StoreKind};
@@ -27,7 +27,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What the names of the drill's schemas begin with.
+/// The prefix of the names of the drill's schemas.
 const SCHEMA: &str = "haumana_drill_";
 
 /// The file in a drill's folder that is locked as long as the drill is at work.
@@ -49,10 +49,10 @@ fn remove_killed(folder: &Path, begins: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A copy, and where its backup goes.
+/// A copy, and the place of its backup.
 ///
-/// The temporary folder is removed when it is dropped, even after a panic; schemas are removed by
-/// [`Ground::remove`] alone.
+/// The temporary folder is removed when this is dropped, even after a panic. Only
+/// [`Ground::remove`] removes schemas.
 pub(super) enum Ground {
     /// Files in a folder beside the database.
     Files {
@@ -67,7 +67,7 @@ pub(super) enum Ground {
 }
 
 impl Ground {
-    /// Copies the data as it is at one moment, and says what that was. Servers go on meanwhile.
+    /// Copies the data as it is at one moment, and describes the copy. Servers go on meanwhile.
     pub(super) async fn copied(place: &Place) -> Result<(Self, String), Problem> {
         match place.store {
             StoreKind::Sqlite => Self::of_file(&place.db),
@@ -76,10 +76,10 @@ impl Ground {
         }
     }
 
-    /// The copy is one snapshot; a server may write meanwhile.
+    /// The copy is one snapshot. A server may write meanwhile.
     fn of_file(db: &Path) -> Result<(Self, String), Problem> {
         let source = source(db)?;
-        // Beside the database: it is as large, and as private.
+        // Beside the database, because the copy is as large and as private.
         let folder = db.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
         let failed = |error: std::io::Error| {
@@ -98,8 +98,8 @@ impl Ground {
         Ok((Self::Files { folder, live, backup, _lock: lock }, detail))
     }
 
-    /// Both schemas have a random number in their names, so a drill that was killed is not in the
-    /// way of the next one.
+    /// Both schemas have a random number in their names, so the remains of a drill that was killed
+    /// do not disturb the next one.
     async fn of_schema(place: &Place) -> Result<(Self, String), Problem> {
         let real = database(place, Generation(0)).await?;
         let mark = SystemRandom.next_u64();
@@ -114,7 +114,7 @@ impl Ground {
         Ok((Self::Schemas { live, backup }, detail))
     }
 
-    /// Opens the copy in a generation that is at least this.
+    /// Opens the copy in this generation, or in a higher one that it knows.
     pub(super) async fn open(
         &self,
         place: &Place,
@@ -150,10 +150,10 @@ impl Ground {
         }
     }
 
-    /// Puts the backup back where the copy was, and opens it in a new life.
+    /// Restores the backup in the place of the copy, and opens it in a new life.
     ///
-    /// A file is noticed as a backup. In a database of PostgreSQL nothing shows that tables went
-    /// back, so a higher generation is asked for, as an operator would.
+    /// The store notices that a file is a backup. In PostgreSQL nothing shows that tables went
+    /// back, so a higher generation is asked for, as an operator would do.
     pub(super) async fn restored(
         &self,
         place: &Place,
@@ -169,16 +169,17 @@ impl Ground {
                 self.open(place, Generation(0)).await
             }
             Self::Schemas { live, backup } => {
-                // The journal stays, as it does where a dump of the tables is read back.
+                // The journal stays, as it does when a dump of the tables is loaded.
                 copies::remove(live, WithJournal::No).await.map_err(of)?;
                 copies::copy(backup, &live.schema, WithJournal::No).await.map_err(of)?;
-                // In the same database nobody notices that, so it is asked for.
+                // In the same database nobody notices the restore, so a higher generation is asked
+                // for.
                 self.open(place, Generation(before.0 + 1)).await
             }
         }
     }
 
-    /// Removes what it has made.
+    /// Removes the copy and the backup.
     pub(super) async fn remove(self) -> Result<(), Problem> {
         match self {
             Self::Files { folder, .. } => {
