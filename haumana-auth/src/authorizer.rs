@@ -1,13 +1,13 @@
-//! The gateway's side of authentication: a TOKEN authorizer of API Gateway, as a function, and
-//! what the functions behind it make of its answer. Nothing here needs Lambda.
+//! Authentication behind API Gateway: a TOKEN authorizer as a function, and how the functions
+//! behind it read its answer. Nothing here needs Lambda.
 //!
 //! API Gateway turns exactly one failure into 401: an invocation that fails with the message
-//! `Unauthorized`. Every other failure becomes 500. A `Deny` becomes 403 and is kept for the
-//! token, so it is for callers alone whom an operator has blocked: in doubt, and when the keys
-//! cannot be had, the answer is the failure.
+//! `Unauthorized`. Every other failure becomes 500. A `Deny` becomes 403 and is kept for the token,
+//! so it is only for callers whom an operator has blocked. In doubt, and when the keys cannot be
+//! fetched, the answer is `Unauthorized`.
 //!
-//! API Gateway does not charge for a request that a `Deny` refuses, and asks for none while it keeps
-//! the answer (<https://aws.amazon.com/api-gateway/pricing/>, "Requests are not charged for
+//! API Gateway does not charge for a request that a `Deny` refuses, and keeps the answer without
+//! asking again (<https://aws.amazon.com/api-gateway/pricing/>, "Requests are not charged for
 //! authorization and authentication failures", read 2026-11-28). So a blocked caller costs one
 //! invocation of the authorizer every five minutes.
 
@@ -21,7 +21,8 @@ use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
 
-/// The reason of an [`Unauthorized`] where the keys cannot be had, so that no token can be verified.
+/// The reason of an [`Unauthorized`] if the keys cannot be fetched, so that no token can be
+/// verified.
 pub const KEYS: &str = "keys";
 
 const ALLOW: &str = "Allow";
@@ -30,7 +31,7 @@ const DENY: &str = "Deny";
 /// The failure that becomes 401. Its `Display` is exactly `Unauthorized`, whatever the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unauthorized {
-    /// Why, for metrics; it stands in the log already.
+    /// Why, for metrics. The log has it already.
     pub reason: &'static str,
 }
 
@@ -42,7 +43,7 @@ impl fmt::Display for Unauthorized {
 
 impl std::error::Error for Unauthorized {}
 
-/// What API Gateway is told about a good token; it serialises to what it wants to read.
+/// The answer to API Gateway about a good token. It serialises to the form that API Gateway reads.
 ///
 /// It holds a user id: do not log it. The user is in its context, which only the functions behind
 /// the gateway see.
@@ -69,7 +70,7 @@ struct Statement {
     resource: String,
 }
 
-/// Flat, and strings only: API Gateway breaks every request with a context that is not.
+/// Flat, and strings only: with any other context API Gateway fails every request.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Context {
@@ -80,7 +81,7 @@ struct Context {
 }
 
 impl fmt::Debug for Permission {
-    /// Shows no more than that there is one: it names a user.
+    /// Shows nothing of its content, because it names a user.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Permission(..)")
     }
@@ -89,22 +90,22 @@ impl fmt::Debug for Permission {
 /// Answers the event of a TOKEN authorizer.
 ///
 /// The permission is for every call of the stage, because API Gateway keeps it for the token and
-/// uses it for whatever the client calls next. It says who is asking and until when; each call
-/// checks again whether that is its own.
+/// uses it for later calls of the client. It says who the user is, and until when. Each call checks
+/// again whether it is for that user.
 ///
 /// # Errors
 ///
-/// [`Unauthorized`] for everything else, also for an event that is none.
+/// [`Unauthorized`] in every other case, also if the event is not one of a TOKEN authorizer.
 pub async fn authorize(verifier: &dyn Verifier, event: &Value) -> Result<Permission, Unauthorized> {
     authorize_caller(verifier, &Callers::default(), event).await
 }
 
-/// The same, with a hash for the logs in the permission (`context.caller`), and a `Deny` for callers
-/// who are blocked.
+/// Like [`authorize`], with a hash for the logs in the permission (`context.caller`), and a `Deny`
+/// for callers who are blocked.
 ///
 /// # Errors
 ///
-/// [`Unauthorized`] as [`authorize`].
+/// [`Unauthorized`], as from [`authorize`].
 pub async fn authorize_caller(
     verifier: &dyn Verifier,
     callers: &Callers,
@@ -144,26 +145,27 @@ async fn permit(
     Ok(Permission::new(&principal, callers, resource))
 }
 
-/// Who asks, where no gateway has asked an authorizer: behind an HTTP API the function does it itself.
+/// Who asks, if no gateway has asked an authorizer. Behind an HTTP API the function itself finds
+/// out.
 ///
 /// The host puts it into the extensions of a request that has a token, for `Auth::Trusted` of
-/// `haumana-api`, and beside it the user, if there is one.
+/// `haumana-api`. If there is a user, the host puts the user beside it.
 ///
-/// A call that needs nobody, such as `GET /health`, is answered whatever this is.
+/// A call that needs no user, such as `GET /health`, is answered in any case.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Asked {
     /// This user.
     User(UserId),
-    /// Somebody whom an operator has blocked.
+    /// A user whom an operator has blocked.
     Blocked,
     /// Nobody: the token is not good.
     Refused(Rejection),
-    /// Nobody can tell, because the keys cannot be had.
+    /// Nobody can tell, because the keys cannot be fetched.
     Unverified,
 }
 
 impl fmt::Debug for Asked {
-    /// Names nobody.
+    /// Names no user.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(_) => f.write_str("User(..)"),
@@ -174,10 +176,11 @@ impl fmt::Debug for Asked {
     }
 }
 
-/// Returns who asks, by the values of the `Authorization` headers of a request; `None` if it has none.
+/// Returns who asks, by the values of the `Authorization` headers of a request; `None` if it has
+/// none.
 ///
-/// It believes and refuses the same tokens as [`authorize_caller`]. One thing differs: where the keys
-/// cannot be had, an authorizer can only say `Unauthorized`, and a function can say 503.
+/// It accepts and refuses the same tokens as [`authorize_caller`], with one difference. If the keys
+/// cannot be fetched, an authorizer can only say `Unauthorized`, but a function can say 503.
 ///
 /// ```
 /// use haumana_auth::authorizer::{Asked, ask_caller};
@@ -230,7 +233,7 @@ impl Permission {
         let effect = if callers.is_blocked(caller.as_deref()) { DENY } else { ALLOW };
         let statement = Statement { action: "execute-api:Invoke", effect, resource };
         Self {
-            // Required, and read by nobody; who it is stands in the context, and only there.
+            // Required, but nobody reads it. The user is in the context, and only there.
             principal_id: "user",
             policy_document: PolicyDocument { version: "2012-10-17", statement: [statement] },
             context: Context {
@@ -251,7 +254,8 @@ impl Permission {
     }
 }
 
-/// The resource `arn:…:{api}/{stage}/*/*`, from the ARN of one call; `None` if it is none.
+/// The resource `arn:…:{api}/{stage}/*/*`, from the ARN of one call; `None` if the ARN is not
+/// valid.
 fn every_call_of_the_stage(method_arn: &str) -> Option<String> {
     let parts: Vec<&str> = method_arn.splitn(6, ':').collect();
     let ["arn", partition, "execute-api", region, account, call] = parts[..] else {
@@ -261,7 +265,7 @@ fn every_call_of_the_stage(method_arn: &str) -> Option<String> {
     let [api, stage, method, _path] = call[..] else {
         return None;
     };
-    // A wildcard in any of these would permit what nobody asked for.
+    // A wildcard in any of these would permit more than was asked for.
     let is_name = |text: &str| {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         !text.is_empty() && text.bytes().all(is_plain)
@@ -272,17 +276,16 @@ fn every_call_of_the_stage(method_arn: &str) -> Option<String> {
         .then(|| format!("arn:{partition}:execute-api:{region}:{account}:{api}/{stage}/*/*"))
 }
 
-/// Returns whose request this is, from `requestContext.authorizer` of the request that API Gateway
-/// passes on. The host puts the user into the request's extensions, for
-/// `Auth::Trusted` of `haumana-api`.
+/// Returns the user of a request, from its `requestContext.authorizer`, which API Gateway passes
+/// on. The host puts the user into the request's extensions, for `Auth::Trusted` of `haumana-api`.
 ///
-/// `exp` is checked again: API Gateway remembers a permission for minutes, and the token may have
-/// expired since. The leeway is the same, so it ends when it would have ended without memory.
+/// `exp` is checked again: API Gateway keeps a permission for minutes, and the token may have
+/// expired since. The leeway is the same, so the permission ends when the token ends.
 ///
 /// # Errors
 ///
-/// [`Rejection::Gateway`] if the context is not what [`authorize`] says, [`Rejection::Expired`] if
-/// the token's time is over. In both cases nobody is asking: the answer is 401.
+/// [`Rejection::Gateway`] if the context does not have the form that [`authorize`] makes,
+/// [`Rejection::Expired`] if the token has expired. Both are answered with 401.
 pub fn user(context: &Value, now: UnixMillis) -> Result<UserId, Rejection> {
     let text = |name: &str| context.get(name).and_then(Value::as_str).ok_or(Rejection::Gateway);
     let (user, exp) = (text("userId")?, text("exp")?);

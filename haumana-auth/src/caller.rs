@@ -1,5 +1,5 @@
-//! Keyed hashes of users: what logs call a person, so that an operator can find who misuses a
-//! service, and a reader of the logs alone learns nobody's name.
+//! Keyed hashes of users, which logs have instead of names. With the key an operator can find out
+//! who misuses a service. Without it a reader of the logs learns no name.
 
 use haumana_sync::id::UserId;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -12,10 +12,11 @@ const HASH_BYTES: usize = 8;
 
 /// The key with which users are hashed for logs.
 ///
-/// Who has the key can tell whether a known user is the one in a log. So it is kept from those who
-/// may read logs and nothing else.
+/// Somebody who has the key can find a known user in the log. So keep it from people who may only
+/// read logs.
 ///
-/// Changing it gives everybody another name in the logs: old lines no longer lead to new ones.
+/// With another key every user has another name in the logs, so old lines cannot be linked to new
+/// ones.
 #[derive(Clone)]
 pub struct CallerKey(String);
 
@@ -31,9 +32,9 @@ impl CallerKey {
         (Self::MIN_BYTES <= key.len()).then_some(Self(key))
     }
 
-    /// Returns what logs call a user: 16 hex digits, always the same under one key.
+    /// Returns the name of a user in logs: 16 hex digits, always the same under one key.
     ///
-    /// It is the beginning of HMAC-SHA-256, so that an operator can compute it without this
+    /// It is the beginning of HMAC-SHA-256, so an operator can compute it without this
     /// program: `printf %s "$SUB" | openssl dgst -sha256 -hmac "$KEY" | cut -d' ' -f2 | cut -c1-16`.
     ///
     /// ```
@@ -51,7 +52,7 @@ impl CallerKey {
 }
 
 impl fmt::Debug for CallerKey {
-    /// Shows no more than that there is one.
+    /// Shows nothing of the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("CallerKey(..)")
     }
@@ -61,7 +62,8 @@ impl fmt::Debug for CallerKey {
 ///
 /// By default nobody has a hash, and nobody is blocked.
 ///
-/// Blocking goes by hash, so an operator can block somebody whom they know from the logs alone.
+/// Users are blocked by their hashes, so an operator can block somebody who is only known from
+/// logs.
 #[derive(Clone, Debug, Default)]
 pub struct Callers {
     key: Option<CallerKey>,
@@ -69,13 +71,13 @@ pub struct Callers {
 }
 
 impl Callers {
-    /// Callers that logs call by their hashes under `key`, of whom those with a hash in `blocked`
-    /// are not let in.
+    /// Makes callers whose hashes in logs are made with `key`. Those with a hash in `blocked` are
+    /// not let in.
     pub fn new(key: CallerKey, blocked: impl IntoIterator<Item = String>) -> Self {
         Self { key: Some(key), blocked: blocked.into_iter().collect() }
     }
 
-    /// Returns what logs call a user; `None`: there is no key.
+    /// Returns the hash of a user in logs; `None` without a key.
     pub fn hash(&self, user: &UserId) -> Option<String> {
         self.key.as_ref().map(|key| key.hash(user))
     }
@@ -86,7 +88,8 @@ impl Callers {
 }
 
 fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
-    // HMAC takes a key of any length (RFC 2104); the crate's interface is for other codes, too.
+    // HMAC takes a key of any length (RFC 2104). The crate returns an error only for other
+    // algorithms.
     #[allow(clippy::expect_used, reason = "the line above")]
     let mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
     mac.chain_update(message).finalize().into_bytes().into()

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 /// Verifies with keys that never change.
 ///
-/// It is for issuers whose keys a host has itself, such as the local server, and for tests. A key
-/// that is taken out counts until the host starts again; an issuer elsewhere needs `OidcVerifier`.
+/// It is for tests, and for issuers whose keys the host has itself, such as the local server. A key
+/// that is removed still counts until the host starts again. For an issuer elsewhere use
+/// `OidcVerifier`.
 #[derive(Debug)]
 pub struct StaticVerifier {
     keys: KeySet,

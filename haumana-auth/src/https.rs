@@ -13,8 +13,8 @@ use std::time::Duration;
 pub struct HttpFetch {
     url: Url,
     timeout: Duration,
-    /// Made with the first fetch: reading the machine's root certificates takes milliseconds,
-    /// which a function that starts cold for nobody should not spend.
+    /// Made with the first fetch. Reading the machine's root certificates takes milliseconds, which
+    /// a cold start without a token to verify should not spend.
     client: OnceLock<Client>,
 }
 
@@ -34,10 +34,9 @@ impl fmt::Display for AddressError {
 impl std::error::Error for AddressError {}
 
 impl HttpFetch {
-    /// Fetches from `address`, which begins with `https://`, in no more than `timeout` from
-    /// beginning to end.
+    /// Fetches from `address`, which begins with `https://`. The whole fetch may take `timeout`.
     ///
-    /// No address but this one is ever asked, and no credentials may be in it.
+    /// No other address is ever asked. The address may not contain credentials.
     ///
     /// # Errors
     ///
@@ -47,8 +46,8 @@ impl HttpFetch {
         Self::of(address, timeout, is_fine, "https://…")
     }
 
-    /// As [`HttpFetch::https`], or from an issuer on this very machine without TLS:
-    /// `http://127.0.0.1…` or `http://[::1]…`, for development and tests. A name is not enough,
+    /// Like [`HttpFetch::https`], but also accepts an issuer on this machine without TLS:
+    /// `http://127.0.0.1…` or `http://[::1]…`, for development and tests. A name is not accepted,
     /// since names can be pointed elsewhere.
     ///
     /// # Errors
@@ -83,7 +82,7 @@ impl HttpFetch {
             .timeout(self.timeout)
             .https_only(self.url.scheme() == "https");
         if self.url.scheme() == "http" {
-            // What is on this machine is not behind a proxy.
+            // An address on this machine is not behind a proxy.
             builder = builder.no_proxy();
         }
         let client = builder.build().map_err(|_| FetchError::Connection)?;
@@ -107,7 +106,7 @@ fn failure(error: reqwest::Error) -> FetchError {
     if error.is_timeout() { FetchError::TimedOut } else { FetchError::Connection }
 }
 
-/// Reads a body up to the limit; the client's timeout counts on while it does.
+/// Reads a body up to the limit. The client's timeout covers this too.
 async fn read(mut answer: Response) -> Result<Vec<u8>, FetchError> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(failure)? {
@@ -119,7 +118,7 @@ async fn read(mut answer: Response) -> Result<Vec<u8>, FetchError> {
     Ok(body)
 }
 
-/// What `Cache-Control` says (RFC 9111), less the time that the answer spent in caches.
+/// The freshness by `Cache-Control` (RFC 9111), less the time that the answer spent in caches.
 fn fresh_for_secs(headers: &HeaderMap) -> Option<i64> {
     let values = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
     let mut max_age = None;
@@ -135,7 +134,7 @@ fn fresh_for_secs(headers: &HeaderMap) -> Option<i64> {
     max_age.map(|max_age| max_age.saturating_sub(age))
 }
 
-/// A number of seconds; one that is too large is very large.
+/// A number of seconds. One that is too large becomes the largest.
 fn seconds(text: &str) -> Option<i64> {
     let digits = text.trim().trim_matches('"');
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());

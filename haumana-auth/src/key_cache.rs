@@ -1,4 +1,4 @@
-//! An issuer's keys: fetched when they are needed, kept for as long as the issuer says.
+//! An issuer's keys: fetched when they are needed, and kept as long as the issuer says.
 //!
 //! A verifier must neither ask the issuer for each token nor let strangers make it ask. The
 //! guarantees of [`KeyCache`] say how often it does.
@@ -15,43 +15,43 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Fetches the key set of one issuer.
 ///
-/// `HttpFetch` is one (feature `https`); tests have one that returns bytes.
+/// `HttpFetch` is one implementation (feature `https`). Tests have one that returns bytes.
 #[async_trait::async_trait]
 pub trait Fetch: fmt::Debug + Send + Sync + 'static {
     /// Returns the key set as it is published now.
     ///
     /// # Guarantees
     ///
-    /// - Bounded: ends within seconds and reads no more than [`limits::KEY_SET_BYTES`], whatever
-    ///   the other side does.
+    /// - Bounded: it ends within seconds and reads at most [`limits::KEY_SET_BYTES`], whatever the
+    ///   other side does.
     ///
     /// # Errors
     ///
-    /// [`FetchError`]; the cache goes on with what it has and asks again later.
+    /// [`FetchError`]; the cache then uses the keys that it has and asks again later.
     async fn fetch(&self) -> Result<Fetched, FetchError>;
 }
 
-/// A key set as it came.
+/// A key set as it was received.
 #[derive(Clone, Debug)]
 pub struct Fetched {
     /// The JSON Web Key Set.
     pub body: Vec<u8>,
-    /// For how much longer the issuer lets it be kept; `None` if it does not say.
+    /// For how much longer the issuer allows it to be kept; `None` if it does not say.
     ///
-    /// It is bounded on both sides by the cache.
+    /// The cache bounds this from below and above.
     pub fresh_for_secs: Option<i64>,
 }
 
 /// Why there is no new key set.
 ///
-/// Each is logged once, where it happened; verifiers say
-/// [`AuthError::Unavailable`](crate::AuthError::Unavailable) only if no keys are left.
+/// Each is logged once, where it happened. Verifiers return
+/// [`AuthError::Unavailable`](crate::AuthError::Unavailable) only if no usable keys are left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FetchError {
     /// Nobody answered, or the connection broke.
     Connection,
-    /// It took too long as a whole.
+    /// The whole fetch took too long.
     TimedOut,
     /// The answer has another status than 200. Redirects are not followed.
     Status(u16),
@@ -59,7 +59,7 @@ pub enum FetchError {
     TooLarge,
     /// The answer holds no keys that can be used.
     KeySet(KeySetError),
-    /// The fetcher has a mistake.
+    /// The fetcher panicked.
     Panicked,
 }
 
@@ -78,7 +78,7 @@ impl fmt::Display for FetchError {
 
 impl std::error::Error for FetchError {}
 
-/// The keys cannot be had, so nobody can tell whether a token is good.
+/// The keys cannot be fetched, so nobody can tell whether a token is good.
 ///
 /// It says nothing about the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,16 +91,16 @@ pub struct KeysUnavailable;
 /// - Fresh keys are used without a fetch. They are fresh for as long as `Cache-Control` said, but
 ///   for no less than [`limits::KEYS_FRESH_AT_LEAST_SECS`] and no more than
 ///   [`limits::KEYS_FRESH_AT_MOST_SECS`].
-/// - One flight at a time: whoever needs keys while a fetch is under way waits for that one.
+/// - One fetch at a time: callers that need keys while a fetch is in progress wait for that fetch.
 /// - Never more than one fetch in [`limits::KEY_FETCH_PAUSE_SECS`], however many unknown key ids
 ///   come.
 /// - When the issuer does not answer, keys are used for [`limits::KEYS_STALE_SECS`] longer.
-/// - A fetched set replaces the one before as a whole: a key that was taken out is refused.
-/// - A fetcher that panics is an issuer that does not answer.
+/// - A fetched set replaces the earlier one as a whole: a key that is no longer in it is refused.
+/// - A fetcher that panics counts as an issuer that does not answer.
 ///
 /// # Cancellation
 ///
-/// Whoever stops waiting, also the one who started the fetch, leaves it to the others.
+/// A caller may stop waiting, also the one that started the fetch. The others go on with it.
 pub struct KeyCache {
     fetch: Arc<dyn Fetch>,
     clock: Arc<dyn Clock>,
@@ -110,18 +110,18 @@ pub struct KeyCache {
 #[derive(Default)]
 struct State {
     held: Option<Arc<Held>>,
-    /// The last fetch, under way or over.
+    /// The last fetch, in progress or finished.
     flight: Option<Flight>,
 }
 
-/// Keys, and since when.
+/// Keys, and when they were fetched.
 struct Held {
     keys: Arc<KeySet>,
     since: UnixMillis,
     fresh_for_ms: i64,
 }
 
-/// A fetch. Whoever waits for it drives it, so that it goes on as long as anybody waits.
+/// A fetch. Each waiting caller polls it, so it goes on as long as anybody waits.
 struct Flight {
     started_at: UnixMillis,
     landing: Landing,
@@ -129,11 +129,11 @@ struct Flight {
 
 type Landing = Shared<BoxFuture<'static, Result<Arc<Held>, FetchError>>>;
 
-/// What can be said about a key at once.
+/// What can be said about a key without waiting.
 enum Look {
-    /// These are the keys; if the one in question is not among them, it is unknown.
+    /// The keys to use. If the key in question is not among them, it is unknown.
     Keys(Arc<KeySet>),
-    /// It depends on this.
+    /// The result of this fetch decides.
     Wait(Landing),
     Unavailable,
 }
@@ -146,21 +146,21 @@ enum Fetching {
 }
 
 impl KeyCache {
-    /// Makes a cache without keys; the first who needs one waits for a fetch.
+    /// Makes a cache without keys. The first caller waits for a fetch.
     pub fn new(fetch: Arc<dyn Fetch>, clock: Arc<dyn Clock>) -> Self {
         Self { fetch, clock, state: Mutex::default() }
     }
 
-    /// Returns keys by which a token that names `key_id` can be judged: if none of them has this
-    /// id, the issuer has no such key.
+    /// Returns the keys for a token that names `key_id`. If none of them has this id, the issuer
+    /// has no such key.
     ///
     /// # Errors
     ///
-    /// [`KeysUnavailable`] if the issuer did not answer and the key is not among those at hand.
+    /// [`KeysUnavailable`] if the issuer did not answer and the cache does not have the key.
     pub async fn keys_for(&self, key_id: &str) -> Result<Arc<KeySet>, KeysUnavailable> {
         let look = match self.look(key_id, Fetching::Allowed) {
             Look::Wait(landing) => {
-                // How it ended stands in the state as well.
+                // Its result is in the state as well.
                 drop(landing.await);
                 self.look(key_id, Fetching::Done)
             }
@@ -189,12 +189,12 @@ impl KeyCache {
             return Look::Wait(state.start(self.take_off(now), now));
         }
         match (known, under_way) {
-            // Nobody waits for a slow issuer whose key is at hand, but the one who asked it.
+            // If the key is at hand, only the caller that starts a fetch waits for it.
             (Some(keys), _) => Look::Keys(keys),
             (None, Some(flight)) if fetching == Fetching::Allowed => {
                 Look::Wait(flight.landing.clone())
             }
-            // Only who has just looked may say that a key does not exist.
+            // Only a successful fetch can show that a key does not exist.
             (None, _) if flight.is_some_and(Flight::has_failed) => Look::Unavailable,
             (None, _) => fresh.map_or(Look::Unavailable, Look::Keys),
         }
@@ -203,8 +203,8 @@ impl KeyCache {
     fn take_off(&self, now: UnixMillis) -> BoxFuture<'static, Result<Arc<Held>, FetchError>> {
         let fetch = Arc::clone(&self.fetch);
         let landing = async move {
-            // Caught here, or everybody who ever asks again would panic: they share this future.
-            // Nothing of what panicked is used afterwards.
+            // Callers share this future, so a panic must be caught here. Otherwise every later
+            // caller would panic. Nothing of the panicked fetch is used afterwards.
             let fetched = AssertUnwindSafe(fetch.fetch()).catch_unwind().await;
             let fetched = fetched.unwrap_or(Err(FetchError::Panicked));
             let landed = fetched.and_then(|fetched| Held::check(&fetched, now));
@@ -224,7 +224,7 @@ impl fmt::Debug for KeyCache {
 }
 
 impl State {
-    /// Takes over what the last flight brought.
+    /// Takes the keys of the last fetch, if it has succeeded.
     fn take_over(&mut self) {
         let landed = self.flight.as_ref().and_then(|flight| flight.landing.peek());
         if let Some(Ok(held)) = landed {
@@ -234,7 +234,7 @@ impl State {
 
     fn may_fetch(&self, now: UnixMillis) -> bool {
         let pause = |flight: &Flight| limits::KEY_FETCH_PAUSE_SECS * 1000 <= since(flight, now);
-        // A clock that was put back does not stop fetches until it has caught up.
+        // If the clock was put back, fetching must not stop until the clock has caught up.
         self.flight.as_ref().is_none_or(|flight| pause(flight) || now < flight.started_at)
     }
 
@@ -254,7 +254,7 @@ fn since(flight: &Flight, now: UnixMillis) -> i64 {
 }
 
 impl Flight {
-    /// One that nobody drives any more is over after a while.
+    /// A fetch that nobody polls any more counts as over after a while.
     fn is_under_way(&self, now: UnixMillis) -> bool {
         let is_young = since(self, now) < limits::KEY_FETCH_PAUSE_SECS * 1000;
         self.landing.peek().is_none() && is_young && self.started_at <= now
@@ -266,7 +266,7 @@ impl Flight {
 }
 
 impl Held {
-    /// Reads what was fetched, so that nothing but keys that were checked is ever held.
+    /// Reads a fetched set. Only checked keys are ever held.
     fn check(fetched: &Fetched, since: UnixMillis) -> Result<Self, FetchError> {
         let keys = KeySet::from_jwks(&fetched.body).map_err(FetchError::KeySet)?;
         let (least, most) = (limits::KEYS_FRESH_AT_LEAST_SECS, limits::KEYS_FRESH_AT_MOST_SECS);
@@ -275,7 +275,7 @@ impl Held {
     }
 
     fn is_fresh(&self, now: UnixMillis) -> bool {
-        // A clock that was put back must not keep keys alive for longer.
+        // If the clock was put back, keys must not live longer.
         self.since <= now && now < self.since.plus_ms(self.fresh_for_ms)
     }
 

@@ -28,12 +28,13 @@
 //!
 //! # Reading order
 //!
-//! 1. [`Verifier`], [`Principal`], [`AuthError`]: what a host needs, whoever has issued its tokens.
+//! 1. [`Verifier`], [`Principal`], [`AuthError`]: what every host needs, for tokens of any issuer.
 //! 2. `OidcVerifier` and `IssuerConfig` (feature `verify`): Google, Apple and others, as
 //!    configuration.
 //! 3. `verify`: the decision about one token. `KeyCache`: where the keys come from.
 //! 4. [`authorizer`]: behind API Gateway.
-//! 5. [`CallerKey`], [`Callers`]: what logs call a person, and whom an operator has blocked.
+//! 5. [`CallerKey`], [`Callers`]: the names of users in logs, and the users that an operator has
+//!    blocked.
 //!
 //! # What it does not do
 //!
@@ -53,8 +54,8 @@
 //!
 //! # Features
 //!
-//! - `verify`: the verification of tokens. It brings a crypto library (aws-lc), which takes longer
-//!   to compile than everything else together; a host with a sign-in of its own leaves it out.
+//! - `verify`: the verification of tokens. It needs a crypto library (aws-lc), which takes longer
+//!   to compile than everything else together. A host with a sign-in of its own leaves it out.
 //! - `https`: fetches the keys of issuers.
 //!
 //! **Invariant:** no token, e-mail address or user id is ever logged.

@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-/// An issuer of ID tokens. Everything is required and nothing has a default, since a value that
-/// somebody forgot would let in whom nobody meant to.
+/// An issuer of ID tokens. Every value is required and none has a default, since a forgotten value
+/// would let the wrong people in.
 ///
 /// ```
 /// use haumana_auth::IssuerConfig;
@@ -43,12 +43,12 @@ pub struct IssuerConfig {
     ///
     /// Without this check a token that the issuer made for any other app would be good here.
     pub audiences: Vec<String>,
-    /// Values of `azp` where a token has one: the client ids of ours that may ask on behalf of
-    /// the audience. May be empty.
+    /// Accepted values of `azp`, if a token has one: our client ids that may ask on behalf of the
+    /// audience. May be empty.
     pub authorized_parties: Vec<String>,
     /// How its subjects become user ids.
     ///
-    /// It never changes while there are users: with another one all of them are new.
+    /// Never change it while there are users: with another value all of them would be new.
     pub subjects: Subjects,
     /// How it writes booleans.
     pub booleans: Booleans,
@@ -93,7 +93,7 @@ impl IssuerConfig {
         serde_json::from_str(json).map_err(|error| ConfigError(error.to_string()))
     }
 
-    /// What its tokens have to satisfy.
+    /// Returns the policy for its tokens.
     pub fn policy(&self) -> Policy {
         Policy {
             issuers: self.issuers.clone(),
@@ -146,14 +146,14 @@ struct Issuer {
 }
 
 impl OidcVerifier {
-    /// Makes a verifier, with a fetcher of keys beside each issuer.
+    /// Makes a verifier. Each issuer has a fetcher for its keys.
     ///
     /// Nothing is fetched yet: the first token waits for the keys.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if there is no issuer, if something of one is missing, or if two of them
-    /// could be taken for one another.
+    /// [`ConfigError`] if there is no issuer, if a value of one is missing, or if two of them could
+    /// be mistaken for one another.
     pub fn new(
         issuers: Vec<(IssuerConfig, Arc<dyn Fetch>)>,
         clock: Arc<dyn Clock>,
@@ -183,8 +183,8 @@ impl OidcVerifier {
         Ok(Self { issuers: issuers.collect(), clock })
     }
 
-    /// The issuer whose token this claims to be. Its policy looks again once the signature is
-    /// known to be good, so a lie leads to keys that did not sign.
+    /// The issuer that this token claims. The issuer's policy checks the claim again after the
+    /// signature. A false claim leads to keys that did not sign the token.
     fn issuer_of(&self, token: &str) -> Result<&Issuer, Rejection> {
         if let [only] = &self.issuers[..] {
             return Ok(only);
@@ -199,7 +199,7 @@ impl OidcVerifier {
 impl Verifier for OidcVerifier {
     async fn verify(&self, token: &str) -> Result<Principal, AuthError> {
         let issuer = self.issuer_of(token).map_err(AuthError::Rejected)?;
-        // What is no token at all must not cause a fetch.
+        // A text that is not a token must not cause a fetch.
         let key_id = verify::key_id(token, issuer.policy.max_token_bytes);
         let key_id = key_id.map_err(AuthError::Rejected)?;
         let keys = issuer.keys.keys_for(&key_id).await.map_err(|_| AuthError::Unavailable)?;
@@ -210,13 +210,13 @@ impl Verifier for OidcVerifier {
 
 #[cfg(feature = "https")]
 impl OidcVerifier {
-    /// Makes a verifier that fetches keys over HTTPS from where each issuer publishes them.
+    /// Makes a verifier that fetches the keys of each issuer over HTTPS.
     ///
-    /// Give one verifier to all requests: each one has a cache of its own.
+    /// Use one verifier for all requests: each verifier has a cache of its own.
     ///
     /// # Errors
     ///
-    /// As [`OidcVerifier::new`], and if an address is not `https://…`.
+    /// Those of [`OidcVerifier::new`], and if an address is not `https://…`.
     pub fn over_https(
         issuers: Vec<IssuerConfig>,
         clock: Arc<dyn Clock>,

@@ -1,15 +1,15 @@
-//! Who is asking, and why somebody is not believed.
+//! The user of a verified token, and the reasons to refuse a token.
 
 use haumana_sync::id::UserId;
 use haumana_sync::time::UnixMillis;
 use std::fmt;
 
-/// Between an issuer's name and a subject of it in a user id. Bare subjects never hold it.
+/// Separates an issuer's name from its subject in a user id. Bare subjects never contain it.
 pub(crate) const SEPARATOR: char = ':';
 
-/// Who is asking, as a verified token says.
+/// The user of a verified token, and their profile.
 ///
-/// Only the user decides anything. The rest is for a user directory.
+/// Decisions depend on the user alone. The rest is for a user directory.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Principal {
@@ -32,7 +32,7 @@ pub struct Principal {
 }
 
 impl Principal {
-    /// A user of whom nothing else is known.
+    /// A user without a profile.
     pub fn new(user: UserId, expires_at: UnixMillis) -> Self {
         let (email, name, picture) = (None, None, None);
         Self { user, email, email_verified: false, name, picture, expires_at }
@@ -40,15 +40,15 @@ impl Principal {
 }
 
 impl fmt::Debug for Principal {
-    /// Shows no more than that there is one, so that logs stay free of personal data.
+    /// Shows nothing of its content, so that logs stay free of personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Principal(..)")
     }
 }
 
-/// Why a token was refused: for logs and metrics, never for clients, who see `unauthorized`.
+/// Why a token was refused. It is for logs and metrics, never for clients, who see `unauthorized`.
 ///
-/// The variants stand in the order in which a token is looked at; the first that holds is the one.
+/// The variants are in the order of the checks. The first check that fails gives the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rejection {
@@ -74,7 +74,7 @@ pub enum Rejection {
     UnknownHeader,
     /// No key of the set has its `kid`.
     ///
-    /// The issuer may have changed its keys: the cache has asked again before this is said.
+    /// The issuer may have changed its keys, so the cache has asked again before this is returned.
     UnknownKey,
     /// The key did not sign it.
     Signature,
@@ -98,13 +98,13 @@ pub enum Rejection {
     Expired,
     /// It was issued in the future, or is not valid yet.
     Premature,
-    /// It lives longer than the policy allows, or ends before it begins.
+    /// Its lifetime is longer than the policy allows, or it ends before it begins.
     ///
-    /// A token of a year is a password.
+    /// A token that is valid for a year is as dangerous as a password.
     Lifetime,
     /// `email`, `email_verified`, `name` or `picture` has another type than it must have.
     Profile,
-    /// The issuer does not vouch for the e-mail address; only `POST /auth/sync` asks for that.
+    /// The issuer has not verified the e-mail address. Only `POST /auth/sync` checks that.
     EmailUnverified,
     /// The host's gateway has not said who is asking, or not in the form that was agreed.
     Gateway,
@@ -144,13 +144,13 @@ impl Rejection {
     }
 }
 
-/// The issuer whose subjects are bare, in user names.
+/// The name in user names of the issuer whose subjects are bare.
 pub(crate) const GOOGLE: &str = "google";
 
 /// Returns the name of `user` in a user directory: `google_<sub>` for a bare subject, which is
 /// Google's, and `<name>_<sub>` for a subject of the issuer with that name.
 ///
-/// Different users have different names, since names of issuers have no underscore.
+/// Different users have different names, since the names of issuers contain no underscore.
 ///
 /// ```
 /// use haumana_auth::username;

@@ -14,7 +14,7 @@ pub(super) fn check(
     if !is_listed(claims.get("iss"), &policy.issuers) {
         return Err(Rejection::Issuer);
     }
-    // OpenID Connect: an audience is a string, or a list; of lists only those of one entry are taken.
+    // OpenID Connect: an audience is a string, or a list. Only lists with one entry are accepted.
     let audience = claims.get("aud").and_then(Value::only_text);
     if !audience.is_some_and(|audience| policy.audiences.iter().any(|ours| ours == audience)) {
         return Err(Rejection::Audience);
@@ -42,7 +42,7 @@ pub(super) fn issuer(payload: &[u8]) -> Result<String, Rejection> {
     issuer.map(str::to_owned).ok_or(Rejection::Issuer)
 }
 
-/// Whether `claim` is a string that is byte for byte one of `allowed`.
+/// Whether `claim` is a string that equals one of `allowed`, byte for byte.
 fn is_listed(claim: Option<&Value>, allowed: &[String]) -> bool {
     let text = claim.and_then(Value::text);
     text.is_some_and(|text| allowed.iter().any(|listed| listed == text))
@@ -70,7 +70,7 @@ fn check_times(claims: &Object, policy: &Policy, now: i64) -> Result<i64, Reject
     Ok(expires_at)
 }
 
-/// A time claim: whole seconds, not negative. A float is refused, also `1.7e9`.
+/// A time claim: whole seconds, not negative. Any float is refused, even `1.7e9`.
 fn seconds(claims: &Object, name: &str) -> Option<i64> {
     claims.get(name)?.integer().filter(|secs| 0 <= *secs)
 }

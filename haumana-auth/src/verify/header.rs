@@ -5,8 +5,8 @@ use super::json::{self, Value};
 
 /// Checks the header and returns its `kid`.
 ///
-/// `jwk`, `jku`, `x5u`, `x5c` and `x5t` offer a key of the sender's choice; `crit`, `b64`, `zip`
-/// and `cty` change what the signature means. None is ever needed.
+/// `jwk`, `jku`, `x5u`, `x5c` and `x5t` offer a key that the sender has chosen. `crit`, `b64`,
+/// `zip` and `cty` change the meaning of the signature. None of them is ever needed.
 pub(super) fn key_id(header: &[u8]) -> Result<String, Rejection> {
     let fields = json::object(header).ok_or(Rejection::HeaderJson)?;
     if fields.get("alg").and_then(Value::text) != Some("RS256") {

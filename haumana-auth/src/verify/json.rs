@@ -1,8 +1,8 @@
-//! A JSON reader for tokens: strict, bounded, and of one opinion.
+//! A JSON reader for tokens. It is strict and bounded, and no feature of another crate changes it.
 //!
-//! Two readers that disagree about a token are an attack. General parsers take the first or the
-//! last of two equal keys and round large numbers, and what they do can be changed by a feature
-//! that some other crate in the tree turns on. This one refuses duplicates, also those spelled
+//! If two readers understand a token differently, that can be an attack. General parsers take the
+//! first or the last of two equal keys, and round large numbers. A feature that some other crate in
+//! the tree turns on can change that. This reader refuses duplicates, also those that are spelled
 //! with `\u` escapes, and knows whole numbers only.
 
 use crate::limits::TOKEN_DEPTH;
@@ -11,12 +11,12 @@ use std::collections::BTreeMap;
 /// The members of an object, by their decoded names.
 pub(super) type Object = BTreeMap<String, Value>;
 
-/// A value, as far as a claim can be one.
+/// A value, in as much detail as claims need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     /// A string, decoded.
     Text(String),
-    /// A number without fraction and exponent that fits.
+    /// A number without fraction and exponent that fits into an `i64`.
     Integer(i64),
     /// `true` or `false`.
     Bool(bool),
@@ -27,12 +27,12 @@ pub(super) enum Value {
 }
 
 impl Value {
-    /// The string that this is.
+    /// The string, if it is one.
     pub(super) fn text(&self) -> Option<&str> {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 
-    /// The string that this is, or the only one of the list that this is.
+    /// The string, if it is one, or the only entry of a list of one string.
     pub(super) fn only_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) | Self::One(text) => Some(text),
@@ -40,7 +40,7 @@ impl Value {
         }
     }
 
-    /// The whole number that this is.
+    /// The number, if it is a whole one.
     pub(super) fn integer(&self) -> Option<i64> {
         if let Self::Integer(number) = self { Some(*number) } else { None }
     }
@@ -77,7 +77,7 @@ impl<'a> Reader<'a> {
         self.skip_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
     }
 
-    /// Steps over bytes while they are what `is_part` says, and returns them.
+    /// Steps over bytes as long as `is_part` is true for them, and returns them.
     fn skip_while(&mut self, is_part: impl Fn(u8) -> bool) -> &'a str {
         let start = self.at;
         while self.peek().is_some_and(&is_part) {
@@ -134,8 +134,8 @@ impl<'a> Reader<'a> {
         Some(list)
     }
 
-    /// Finds the end of the string and leaves escapes, control characters and halves of surrogate
-    /// pairs to serde_json, whose opinion on strings no feature changes.
+    /// Finds the end of the string. serde_json decodes escapes, control characters and halves of
+    /// surrogate pairs, because no feature changes how it reads strings.
     fn string(&mut self) -> Option<String> {
         let start = self.at;
         (self.peek()? == b'"').then_some(())?;
@@ -280,7 +280,7 @@ mod tests {
     }
 
     proptest! {
-        // A narrow alphabet: what comes out is never far from JSON.
+        // A narrow alphabet, so that the texts are never far from JSON.
         #[test]
         fn reads_nothing_that_a_general_parser_refuses(
             text in r#"\{[{}\[\]",:\\u0-3ae.\- ntrl]{0,12}\}"#

@@ -16,8 +16,7 @@ use std::sync::Arc;
 
 /// The keys of an issuer, by key id.
 ///
-/// It remembers good signatures, so share one set between requests; a clone shares what it
-/// remembers.
+/// It remembers good signatures, so share one set between requests. A clone shares that memory.
 #[derive(Clone, Debug)]
 pub struct KeySet {
     keys: BTreeMap<String, Key>,
@@ -33,7 +32,7 @@ pub enum KeySetError {
     NotAKeySet,
     /// None of its keys can be used.
     ///
-    /// An issuer that publishes only keys for other algorithms is one.
+    /// For example, an issuer may publish only keys for other algorithms.
     NoUsableKey,
 }
 
@@ -52,10 +51,10 @@ impl std::error::Error for KeySetError {}
 impl KeySet {
     /// Reads a JSON Web Key Set (RFC 7517).
     ///
-    /// Keys that are not for verifying RS256 are skipped: other types, other uses, other
-    /// operations, other algorithms, weak ones (below 2048 bits, even modulus, exponent below 3 or
-    /// even, ROCA), malformed ones, those without an id, and those that publish a private part. Two keys
-    /// of one id are both skipped, since nobody can tell which was meant.
+    /// Only keys for verifying RS256 are used. These are skipped: keys of another type, use,
+    /// operation or algorithm; weak ones (below 2048 bits, even modulus, exponent below 3 or even,
+    /// ROCA); malformed ones; those without an id; and those that publish a private part. If two
+    /// keys have one id, both are skipped, since nobody can tell which was meant.
     ///
     /// # Errors
     ///
@@ -98,7 +97,7 @@ impl KeySet {
     }
 }
 
-/// A public key that is good for RS256.
+/// A public key that may verify RS256.
 #[derive(Clone)]
 pub(super) struct Key {
     key: DecodingKey,
@@ -108,8 +107,8 @@ pub(super) struct Key {
 impl Key {
     /// Whether this key's owner signed `message` with RSASSA-PKCS1-v1_5 and SHA-256.
     ///
-    /// The provider is named instead of taking the process-wide default: that one panics if some
-    /// other crate in an embedder's tree turns on the second backend.
+    /// The provider is named here. The process-wide default would panic if another crate in an
+    /// embedder's tree turned on the second backend.
     pub(super) fn has_signed(&self, message: &[u8], signature: &Vec<u8>) -> bool {
         self.memo.is_good(message, signature, || {
             let verifier =
@@ -151,7 +150,7 @@ struct Jwk {
 }
 
 impl Jwk {
-    /// The key, if it is one that may verify.
+    /// The key, if it may be used to verify.
     fn usable(&self) -> Option<Key> {
         let is_for_us = self.kty == "RSA"
             && self.purpose.as_deref().is_none_or(|purpose| purpose == "sig")
@@ -172,7 +171,7 @@ impl Jwk {
         })
     }
 
-    /// Whether it has a part with which anybody can sign (RFC 7518, 6.3.2).
+    /// Whether it contains a part with which anybody can sign (RFC 7518, 6.3.2).
     fn is_private(&self) -> bool {
         let parts = [self.d, self.p, self.q, self.dp, self.dq, self.qi, self.oth];
         parts.iter().any(Option::is_some)

@@ -1,4 +1,4 @@
-//! Signatures that were found good: a device sends one token with many requests.
+//! A memory of good signatures, because a device sends one token with many requests.
 
 use sha2::{Digest as _, Sha256};
 use std::collections::HashSet;
@@ -6,11 +6,12 @@ use std::fmt;
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// LIMIT: signatures of one key that are remembered; twice as many just before the older half goes.
+/// LIMIT: the remembered signatures of one key. Up to twice as many, until the older half is
+/// dropped.
 const SIGNATURES: usize = 4_096;
 
-/// Remembers good signatures of one key, by SHA-256 of message and signature. Bad ones leave no trace,
-/// so nobody can fill it with what has no signature. It ends with its key set.
+/// Remembers good signatures of one key, by SHA-256 of message and signature. Bad ones are not
+/// remembered, so nobody can fill it without signed tokens. It lives as long as its key set.
 #[derive(Default)]
 pub(super) struct Memo(Mutex<Known>);
 
@@ -21,7 +22,8 @@ struct Known {
 }
 
 impl Memo {
-    /// Whether `message` has this good signature: it was found so before, or `check` finds it so.
+    /// Whether the signature of `message` is good: it was found good before, or `check` says so
+    /// now.
     pub(super) fn is_good(
         &self,
         message: &[u8],
@@ -40,7 +42,7 @@ impl Memo {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        // Whoever panicked with it left whole sets.
+        // A panic cannot have left a set half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -58,7 +60,7 @@ impl Known {
     }
 }
 
-/// Where the one ends and the other begins counts, too.
+/// The length is hashed too, so that the boundary between the two counts.
 fn name(message: &[u8], signature: &[u8]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     hasher.update(message.len().to_be_bytes());

@@ -1,15 +1,15 @@
-//! Who is asking: the verification of ID tokens, as a pure function of (token, keys, policy, now).
+//! The verification of ID tokens, as a pure function of (token, keys, policy, now).
 //!
-//! `jsonwebtoken` checks the signature and nothing else. What a token may look like and what it
-//! has to claim is decided here, because its defaults take `iss` and `aud` as lists, years of
-//! lifetime, unknown `crit`, and duplicates. What is refused stands in `tests/it/attacks/`.
+//! `jsonwebtoken` checks the signature and nothing else. The form of a token and its claims are
+//! checked here, because the library's defaults accept lists as `iss` and `aud`, lifetimes of
+//! years, unknown `crit`, and duplicates. `tests/it/attacks/` has what is refused.
 //!
 //! The steps, in order: size; three segments; the header (`alg`, `typ`, `kid`, nothing else); the
 //! key; the signature; then the claims `iss`, `aud`, `azp`, the times, `sub`, and the profile. The
-//! first that fails is the reason.
+//! first check that fails gives the reason.
 //!
-//! It takes RS256 alone, which all large issuers offer. There is no I/O in it, and no clock: a test
-//! gives it any time.
+//! Only RS256 is accepted, which all large issuers offer. The function has no I/O and no clock: a
+//! test gives it any time.
 
 mod claims;
 mod header;
@@ -29,16 +29,16 @@ use haumana_sync::time::UnixMillis;
 
 /// Verifies `token` and returns who it is for.
 ///
-/// The claims are read only after the signature has been found good. The keys remember signatures
-/// that were, so a token that comes again costs no arithmetic; everything else of it is looked at
-/// each time.
+/// The claims are read only after the signature has been found good. The keys remember good
+/// signatures, so a token that comes again needs no arithmetic. Everything else is checked each
+/// time.
+///
+/// Hosts call it through a [`Verifier`](crate::Verifier), which finds the keys. Call it directly in
+/// tests, or if you get the keys in another way.
 ///
 /// # Errors
 ///
-/// The first reason that was found against the token.
-///
-/// Call it by a [`Verifier`](crate::Verifier), which finds the keys. By itself it is for tests and
-/// for hosts that get their keys in another way.
+/// The reason of the first check that failed.
 pub fn verify(
     token: &str,
     keys: &KeySet,
@@ -59,11 +59,11 @@ pub fn verify(
 
 /// Returns the `kid` that `token` names, without believing anything else about it.
 ///
-/// For key caches, which fetch again for an id that they do not know.
+/// For key caches, which fetch again if they do not know the id.
 ///
 /// # Errors
 ///
-/// As [`verify`] for everything that can be told without a key.
+/// Those of [`verify`] that can be found without a key.
 pub fn key_id(token: &str, max_token_bytes: usize) -> Result<String, Rejection> {
     if max_token_bytes < token.len() {
         return Err(Rejection::TooLong);
@@ -73,12 +73,12 @@ pub fn key_id(token: &str, max_token_bytes: usize) -> Result<String, Rejection> 
 
 /// Returns the `iss` that `token` claims, without believing it.
 ///
-/// For hosts with several issuers, which must know whose keys to verify it with. That issuer's
-/// policy then decides whether the claim is true.
+/// For hosts with several issuers, which must know whose keys to use. That issuer's policy then
+/// decides whether the claim is true.
 ///
 /// # Errors
 ///
-/// As [`verify`] for everything that can be told without a key.
+/// Those of [`verify`] that can be found without a key.
 pub fn claimed_issuer(token: &str, max_token_bytes: usize) -> Result<String, Rejection> {
     if max_token_bytes < token.len() {
         return Err(Rejection::TooLong);
@@ -88,12 +88,12 @@ pub fn claimed_issuer(token: &str, max_token_bytes: usize) -> Result<String, Rej
     claims::issuer(&parts.payload)
 }
 
-/// A token taken apart.
+/// The parts of a token.
 struct Parts<'a> {
     header: Vec<u8>,
     payload: Vec<u8>,
     signature: Vec<u8>,
-    /// What is signed: header and payload as they came.
+    /// The signed bytes: header and payload as they were received.
     message: &'a str,
 }
 
@@ -110,8 +110,8 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Decodes one segment. The alphabet has no dot, so a fourth segment ends here, and so does every
-/// byte outside `[A-Za-z0-9_-]`; unused bits of the last character must be zero.
+/// Decodes one segment. The alphabet has no dot, so a fourth segment is refused here, and so is
+/// every byte outside `[A-Za-z0-9_-]`. Unused bits of the last character must be zero.
 fn decode(segment: &str) -> Result<Vec<u8>, Rejection> {
     let bytes = URL_SAFE_NO_PAD.decode(segment).map_err(|_| Rejection::Shape)?;
     if bytes.is_empty() { Err(Rejection::Shape) } else { Ok(bytes) }

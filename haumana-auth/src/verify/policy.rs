@@ -1,21 +1,20 @@
-//! What a token has to satisfy, and whom it names.
+//! What a token must satisfy, and how its subject becomes a user.
 
 use crate::principal::{GOOGLE, SEPARATOR};
 use haumana_sync::id::UserId;
 use serde::Deserialize;
 
-/// What a token has to satisfy. Every value is a decision of the host, so there is no `Default`.
+/// What a token must satisfy. Every value is a decision of the host, so there is no `Default`.
 ///
-/// Anyone may write one down, also in time to come: a new question must be answered by every host,
-/// so this is not `#[non_exhaustive]`.
+/// It is not `#[non_exhaustive]`: if a field is added, every host must decide about it.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Values of `iss`, one of which a token must carry exactly.
+    /// Accepted values of `iss`. A token must have one of them, byte for byte.
     pub issuers: Vec<String>,
-    /// Values of `aud`, one of which a token must carry exactly, alone or as the only entry of a list.
-    /// A list of more is refused, also if one of these is in it.
+    /// Accepted values of `aud`. A token must have one of them, byte for byte, alone or as the only
+    /// entry of a list. A longer list is refused, even if one of these is in it.
     pub audiences: Vec<String>,
-    /// Values of `azp`, one of which a token must carry if it has an `azp`.
+    /// Accepted values of `azp`, if a token has an `azp`.
     pub authorized_parties: Vec<String>,
     /// How a subject becomes a user id.
     pub subjects: Subjects,
@@ -23,13 +22,13 @@ pub struct Policy {
     pub booleans: Booleans,
     /// How far the issuer's clock and ours may differ.
     ///
-    /// A token counts this much longer, and this much earlier, than it says.
+    /// A token is valid this much longer, and this much earlier, than it says.
     pub leeway_secs: i64,
     /// The longest time from `iat` to `exp`, and from now to `exp`.
     ///
-    /// It bounds the harm of a token that was stolen.
+    /// It limits the harm of a stolen token.
     pub max_lifetime_secs: i64,
-    /// The longest token; a longer one is refused before it is looked at.
+    /// The longest token. A longer one is refused before it is read.
     pub max_token_bytes: usize,
 }
 
@@ -44,7 +43,7 @@ pub struct Policy {
 pub enum Subjects {
     /// The subject is the user id. A subject with a colon is refused.
     ///
-    /// At most one issuer can be so; [`OidcVerifier`](crate::OidcVerifier) refuses two.
+    /// At most one issuer can have this; [`OidcVerifier`](crate::OidcVerifier) refuses two.
     Bare,
     /// The user id is this name, a colon, and the subject. The name has lower-case letters and
     /// digits only.
