@@ -1,15 +1,15 @@
-//! What a function is told by its environment. Read once, at cold start.
+//! Settings from the environment of a function. They are read once, at cold start.
 //!
 //! A function reads its settings before the first event. If one is missing or wrong, the process
-//! ends with a message that names the variable, and a deployment shows at once that it is broken.
-//! No setting is read while a request is answered.
+//! ends with a message that names the variable. So a deployment shows at once that it is broken. No
+//! setting is read while a request is answered.
 //!
-//! Functions take the variables from a [`Lookup`] and not from the process, so a test gives them a
-//! map.
+//! Functions read the variables through a [`Lookup`] and not from the process, so that a test can
+//! give them a map.
 
 use std::fmt;
 
-/// Where variables come from: the process, or a test.
+/// The source of variables: the process, or a test.
 ///
 /// ```
 /// use haumana_lambda::environment::{EnvironmentError, list, number};
@@ -26,14 +26,14 @@ use std::fmt;
 /// ```
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// A variable that is missing, or says nothing that can be used.
+/// A variable that is missing, or has a value that cannot be used.
 ///
 /// It names the variable and never shows its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EnvironmentError {
     /// It is not set, or empty.
     Missing(&'static str),
-    /// It is set to something else than is wanted, which the text describes.
+    /// Its value is not of the form that the text describes.
     Invalid(&'static str, &'static str),
 }
 
@@ -41,7 +41,7 @@ impl fmt::Display for EnvironmentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(name) => write!(f, "the environment variable {name} is missing"),
-            // Its value may be a secret that was put into the wrong place.
+            // The value is not shown: it may be a secret that was put into the wrong place.
             Self::Invalid(name, wanted) => {
                 write!(f, "the environment variable {name} is not {wanted}")
             }
@@ -51,7 +51,7 @@ impl fmt::Display for EnvironmentError {
 
 impl std::error::Error for EnvironmentError {}
 
-/// Reads a variable that may not be missing.
+/// Reads a variable that must be set.
 ///
 /// # Errors
 ///
@@ -60,7 +60,7 @@ pub fn required(lookup: Lookup<'_>, name: &'static str) -> Result<String, Enviro
     optional(lookup, name).ok_or(EnvironmentError::Missing(name))
 }
 
-/// Reads a variable that may be missing; a blank one counts as missing.
+/// Reads a variable that may be missing. A blank one counts as missing.
 pub fn optional(lookup: Lookup<'_>, name: &'static str) -> Option<String> {
     lookup(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
 }
@@ -75,7 +75,7 @@ pub fn number(lookup: Lookup<'_>, name: &'static str) -> Result<u32, Environment
     value.parse().map_err(|_| EnvironmentError::Invalid(name, "a whole number"))
 }
 
-/// Reads a list, comma-separated; missing means none.
+/// Reads a comma-separated list. A missing one is an empty list.
 ///
 /// Blanks around items are dropped, and so are empty items.
 pub fn list(lookup: Lookup<'_>, name: &'static str) -> Vec<String> {

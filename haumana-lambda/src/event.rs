@@ -1,12 +1,13 @@
-//! From an event of API Gateway (proxy integration, format 1.0: that of REST APIs, which HTTP APIs send
-//! too where they are told so) to a request, and from a response back.
+//! Makes a request of an event of API Gateway, and an answer of a response. The format of the
+//! events is the proxy integration's, version 1.0: REST APIs send it, and HTTP APIs that are
+//! configured so.
 //!
 //! An event holds the body as base64 or as text, headers twice (the last value of each name, and
-//! all values), and in `requestContext` what only API Gateway can write. A client writes headers
-//! and a body; it cannot write the context. That is why the user is taken from there.
+//! all values), and `requestContext`, which only API Gateway can write. A client writes headers and
+//! a body, but not the context. That is why the user is taken from the context.
 //!
-//! On the way back, what goes out counts against Lambda's 6 MB, quoting and base64 included. So the
-//! shorter of the two forms is chosen where the gateway takes both.
+//! Lambda limits an answer to 6 MB, with quoting and base64. So the shorter of the two forms is
+//! used if the gateway accepts both.
 
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
 use aws_lambda_events::encodings;
@@ -17,19 +18,19 @@ use lambda_http::request::LambdaRequest;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// Names a request in the reply and in the log.
+/// The header with the id of a request, in the reply and in the log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Which replies a gateway passes on as they are meant.
+/// Which replies a gateway passes on correctly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replies {
-    /// Text, and base64, which it decodes: its binary media types are `*/*`.
+    /// Text, and base64, which it decodes, because its binary media types are `*/*`.
     ///
     /// Compressed replies need this.
     Binary,
-    /// Text alone. Base64 would reach the client as it is.
+    /// Text alone. Base64 would reach the client undecoded.
     ///
-    /// An HTTP API that was not told otherwise. Replies are not compressed then.
+    /// This is an HTTP API that was not configured otherwise. Replies are not compressed then.
     Text,
 }
 
@@ -39,36 +40,36 @@ pub struct NotAnEvent;
 
 impl std::fmt::Display for NotAnEvent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The event holds people's data, so nothing of it is repeated here.
+        // The event holds personal data, so nothing of it is shown here.
         f.write_str("the event is not a proxy request of an API Gateway REST API")
     }
 }
 
 impl std::error::Error for NotAnEvent {}
 
-/// Makes a request of an event, with the authorizer's context from where only API Gateway can have
-/// put it.
+/// Makes a request of an event. The second value is the authorizer's context, from the place that
+/// only API Gateway can write.
+///
+/// The request gets the id of API Gateway. A request id from the caller is replaced, because the
+/// gateway's log would not have it.
+///
+/// The stage is removed from the address, so that a path is the same in every stage.
 ///
 /// # Errors
 ///
-/// [`NotAnEvent`] if it is none.
-///
-/// The id of the request becomes that of API Gateway. A request id of the caller is replaced: it
-/// would not be in the gateway's log.
-///
-/// The stage is removed from the address, so that a path is the same in every stage.
+/// [`NotAnEvent`] if it is not such an event.
 pub fn read_request(event: &RawValue) -> Result<(Request<Body>, Value), NotAnEvent> {
     let mut event: ApiGatewayProxyRequest =
         serde_json::from_str(event.get()).map_err(|_| NotAnEvent)?;
-    // The address is the same in every stage.
+    // Removed, so that the address is the same in every stage.
     event.request_context.stage = None;
     let is_decodable = !event.is_base64_encoded || event.body.as_deref().is_none_or(is_base64);
     if !is_decodable || event.path.as_deref().is_none_or(str::is_empty) {
         return Err(NotAnEvent);
     }
-    // The id of API Gateway, whatever the caller calls it, so that its log and ours can be joined.
+    // The id of API Gateway, not the caller's, so that its log and ours can be joined.
     if let Some(id) = &event.request_context.request_id
-        // An HTTP API's ends with padding, which an id of ours never has.
+        // The id of an HTTP API ends with padding, which our ids must not contain.
         && let Ok(id) = HeaderValue::from_str(id.trim_end_matches('='))
     {
         event.headers.insert(REQUEST_ID, id.clone());
@@ -92,25 +93,25 @@ pub fn read_request(event: &RawValue) -> Result<(Request<Body>, Value), NotAnEve
     Ok((Request::from_parts(head, body), Value::Object(context)))
 }
 
-/// Checked beforehand, because the conversion after it takes it for granted.
+/// Checked beforehand, because the conversion that follows relies on it.
 fn is_base64(text: &str) -> bool {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.decode(text).is_ok()
 }
 
-/// Makes the answer to an event of a response.
+/// Makes the answer to an event from a response.
 ///
-/// Text goes as it is, quoted in JSON, where that is smaller than base64 or the only way;
-/// everything else as base64.
+/// Text is sent as it is, quoted in JSON, if that is shorter than base64 or the only possibility.
+/// Everything else is sent as base64.
 ///
-/// Headers go out with all their values. The length is left to API Gateway.
+/// Headers are sent with all their values. API Gateway adds the length.
 pub async fn write_response(response: Response<Body>, replies: Replies) -> ApiGatewayProxyResponse {
     let (mut head, body) = response.into_parts();
     // The router's bodies are in memory, or end with an error that cuts the connection elsewhere.
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
-    // Of what is sent, not of what the quoting makes of it: API Gateway counts for itself.
+    // API Gateway counts the length itself. This one does not fit the quoted or encoded form.
     head.headers.remove(CONTENT_LENGTH);
-    // Nobody who only takes text was asked whether they take gzip.
+    // A gateway that passes on text alone gets no compressed reply, see [`Replies::Text`].
     let form = match head.headers.contains_key(CONTENT_ENCODING) {
         true => Form::Base64,
         false if replies == Replies::Text => Form::Text,
@@ -124,7 +125,7 @@ pub async fn write_response(response: Response<Body>, replies: Replies) -> ApiGa
     answer
 }
 
-/// How a body goes into the answer.
+/// The form of a body in the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Text,
@@ -132,7 +133,7 @@ enum Form {
     Shorter,
 }
 
-/// Bytes that are no UTF-8 are base64 in any case.
+/// Bytes that are not UTF-8 are sent as base64 in any case.
 fn write_body(body: Bytes, form: Form) -> encodings::Body {
     let text = match String::from_utf8(body.into()) {
         Ok(text) => text,
@@ -146,9 +147,9 @@ fn write_body(body: Bytes, form: Form) -> encodings::Body {
     if is_text { encodings::Body::Text(text) } else { encodings::Body::Binary(text.into_bytes()) }
 }
 
-/// The bytes of a text as a JSON string, without its quotes.
+/// The length of a text as a JSON string, without its quotes.
 ///
-/// Counted without making the string. Quotes and backslashes take two bytes, other control
+/// It is counted without making the string. Quotes and backslashes take two bytes, other control
 /// characters six.
 fn quoted_len(text: &str) -> usize {
     let extra = text.bytes().map(|byte| match byte {

@@ -1,20 +1,20 @@
-//! One function of the API: what happens around every event.
+//! One function of the API: the steps around every event.
 //!
-//! What happens to an event, in order:
+//! The steps of an event:
 //!
 //! 1. It becomes a request, and the deadline is set: the end of the invocation, less [`MARGIN`].
-//! 2. Who asks is found out, from the authorizer's context or by verifying the token.
-//! 3. If there is a user, the tables are asked once in which generation they are. Calls that are
-//!    nobody's, such as `/health`, need no generation.
+//! 2. The user is found, from the authorizer's context or by verifying the token.
+//! 3. If there is a user, the tables are asked once in which generation they are. Calls that need
+//!    no user, such as `/health`, need no generation.
 //! 4. The router answers, or the time is over and the answer is 503 with `Retry-After`.
 //! 5. One line of metrics is printed.
-//! 6. What the call has cost is charged to the account.
-//! 7. The reply becomes an answer.
+//! 6. The cost of the call is charged to the account.
+//! 7. The reply becomes an answer to the event.
 //!
-//! Without the deadline of step 4 Lambda would end the process at the end of the time. The client
-//! would see an error of the gateway's, and the next event would start a new process.
+//! Without the deadline of step 4 Lambda would end the process when the time is over. The client
+//! would see an error of the gateway, and the next event would start a new process.
 //!
-//! What was committed before the time was over stays. The client repeats the request, and that
+//! What was committed before the time was over stays. If the client repeats the request, that
 //! changes nothing more.
 
 use crate::event::{NotAnEvent, Replies, read_request, write_response};
@@ -42,63 +42,63 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use tower::ServiceExt as _;
 
-/// How long before the end of an invocation the client is told to try again later, so that the
-/// reply still gets out. The store gives up a little before.
+/// How long before the end of an invocation the client gets 503, so that the reply still gets out.
+/// The store gives up a little earlier.
 ///
-/// The metrics, the charge and the answer are written in that time.
+/// In that time the metrics, the charge and the answer are written.
 pub const MARGIN: Duration = Duration::from_millis(400);
 
 /// A function of the API.
 #[derive(Debug)]
 pub struct Function {
-    /// Who verifies tokens; `None`: the gateway has asked an authorizer, whose word counts.
+    /// Verifies tokens. `None`: the gateway has asked an authorizer, and its answer counts.
     ///
-    /// Either one or the other: with a door, the context of the event is not looked at.
+    /// With a door, the context of the event is not used.
     pub door: Option<Door>,
-    /// What answers. Where there is a [`Life`], only calls that are nobody's.
+    /// Answers requests. If there is a [`Life`], only requests without a user.
     pub router: Router,
-    /// In which generation everybody's calls are answered; `None`: there are no tables.
+    /// Answers requests with a user, in the right generation. `None`: there are no tables.
     pub life: Option<Life>,
     /// Which replies the gateway passes on.
     pub replies: Replies,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Until when the store may go on.
+    /// The time until which the store may go on.
     pub deadline: Arc<RequestDeadline>,
-    /// The store behind the router, for what it consumes; `None`: there is none.
+    /// The store behind the router, which knows what it consumes. `None`: there is no store.
     pub store: Option<Arc<DynamoStore>>,
-    /// Whether an event was seen already.
+    /// Whether an earlier event was answered.
     ///
     /// The first event of a process is counted as a cold start.
     pub is_warm: AtomicBool,
-    /// Where the metrics stand in CloudWatch.
+    /// The namespace of the metrics in CloudWatch.
     pub namespace: String,
 }
 
-/// What a function verifies tokens with that stands behind an HTTP API.
+/// Verifies tokens in a function behind an HTTP API.
 ///
 /// The HTTP API of the stack asks no authorizer before the function runs.
 #[derive(Debug)]
 pub struct Door {
-    /// Tells good tokens from others.
+    /// Verifies tokens.
     pub verifier: OidcVerifier,
-    /// Whom an operator has blocked.
+    /// The users that an operator has blocked.
     ///
     /// A blocked caller gets 403, as from an authorizer that denies.
     pub callers: Callers,
 }
 
 /// Millionths of a dollar for one call, whatever it does: API Gateway 3.50 (a REST API; an HTTP API
-/// takes 1.00 for each half megabyte, which for the app's syncs is as much), an invocation 0.20, and
-/// 50 ms of 512 MB 0.42. Where the prices are from stands in `infrastructure/cdk/lib/prices.ts`; a
-/// test of the stack holds these against them.
+/// takes 1.00 for each half megabyte, which is as much for the app's syncs), an invocation 0.20,
+/// and 50 ms of 512 MB 0.42. The prices come from `infrastructure/cdk/lib/prices.ts`; a test of the
+/// stack compares these numbers with them.
 pub const CALL_COST: f64 = 4.1;
 /// Millionths of a dollar for one read unit.
 pub const READ_COST: f64 = 0.125;
 /// Millionths of a dollar for one write unit.
 pub const WRITE_COST: f64 = 0.625;
 
-/// The answer where the tables did not say in which generation they are.
+/// The answer if the tables did not say in which generation they are.
 ///
 /// 503: the next event asks again.
 fn refused(error: &Error) -> Response<Body> {
@@ -114,19 +114,19 @@ fn extension<T: Clone + Send + Sync + 'static>(value: Option<T>) -> Extensions {
 
 /// Millionths of a dollar that a call has cost the operator.
 ///
-/// Calls that fail are charged as well, apart from those that were refused with 429.
+/// Failed calls are charged too, apart from those that were refused with 429.
 fn cost(consumed: &Consumed) -> f64 {
     CALL_COST + READ_COST * consumed.read_units + WRITE_COST * consumed.write_units
 }
 
 impl Function {
-    /// Answers one event, before its time is up.
+    /// Answers one event, before its time is over.
+    ///
+    /// It prints the line of metrics in any case, unless the event is not API Gateway's.
     ///
     /// # Errors
     ///
     /// [`NotAnEvent`] if the event is not API Gateway's.
-    ///
-    /// It prints the line of metrics whatever the outcome, except for an event that is none.
     pub async fn answer(
         &self,
         event: LambdaEvent<Box<RawValue>>,
@@ -146,7 +146,7 @@ impl Function {
         let (user, verdict) = self.caller(&mut request, &context, until).await;
         let answer = async {
             let router = match (&self.life, &user) {
-                // Boxed: it is asked once, and its type is deep.
+                // Boxed, because it is needed once and its type is large.
                 (Some(life), Some(_)) => match Box::pin(life.router()).await {
                     Ok(router) => router,
                     Err(error) => return refused(&error),
@@ -159,7 +159,7 @@ impl Function {
         let response = match timeout_at(until, answer).await {
             Ok(response) => response,
             Err(_) => {
-                // The router, which logs every request, was cut off.
+                // The router writes a line for every request, but it was cut off.
                 tracing::warn!(status = 503, reason = "out_of_time", "request");
                 out_of_time()
             }
@@ -167,8 +167,8 @@ impl Function {
         let verdict = verdict.or_else(|| verdict_of_sign_in(response.status(), is_sign_in));
         let sample = Sample { verdict, ..self.sample(&response, start.elapsed()) };
         println!("{}", sample.line(&self.namespace, now));
-        // Who was refused is not charged: the account is served again soon after its client ends the
-        // loop, however long that was.
+        // A refused request is not charged. So a client that repeats for long is served again soon
+        // after it stops.
         let is_refused = sample.status == StatusCode::TOO_MANY_REQUESTS.as_u16();
         if let (Some(store), Some(user), false) = (&self.store, &user, is_refused) {
             store.charge(user, cost(&sample.consumed)).await;
@@ -176,8 +176,8 @@ impl Function {
         Ok(write_response(response, self.replies).await)
     }
 
-    /// Puts into the request who asks. Without a user the router answers 401 itself, or serves a call
-    /// that needs none.
+    /// Puts the user into the request. Without a user the router answers 401, or serves a call that
+    /// needs none.
     async fn caller(
         &self,
         request: &mut Request<Body>,
@@ -190,7 +190,7 @@ impl Function {
             return (user, None);
         };
         let headers = request.headers().get_all(AUTHORIZATION).iter();
-        // What is no text is no token either.
+        // A value that is not text is not a token either.
         let headers: Vec<&str> =
             headers.map(|header| header.to_str().unwrap_or_default()).collect();
         let asked = ask_caller(&door.verifier, &door.callers, &headers);
@@ -209,8 +209,7 @@ impl Function {
         (user, verdict)
     }
 
-    /// It takes what the store has consumed since the last sample, so it has to be called once an
-    /// event.
+    /// It takes what the store has consumed since the last sample, so call it once for each event.
     fn sample(&self, response: &Response<Body>, time: Duration) -> Sample {
         Sample {
             status: response.status().as_u16(),

@@ -1,14 +1,15 @@
-//! The Lambda functions of haumana-sync: the environment in, a router or an authorizer out.
+//! The Lambda functions of haumana-sync: each reads the environment and runs a router or an
+//! authorizer.
 //!
 //! ```text
 //!  client ─▶ API Gateway ─▶ event ─▶ read_request ─▶ who asks ─▶ router ─▶ engine ─▶ DynamoDB
 //!              │ asks the authorizer before, or nobody
 //!  client ◀─ API Gateway ◀─ write_response ◀─ reply, or 503 in time, and one line of metrics
 //! ```
-//! What the programs share is here: reading the environment ([`environment`], [`settings`]), making
-//! a request of an event ([`event`]), bounding it in time and counting it ([`function`],
-//! [`metrics`]), asking in which generation it answers ([`life`]), and logging ([`logs`]).
-//! Everything else is in `haumana-api` and `haumana-store-dynamo`.
+//! The programs share this code: reading the environment ([`environment`], [`settings`]), making a
+//! request of an event ([`event`]), bounding it in time and counting it ([`function`],
+//! [`metrics`]), finding the generation to answer in ([`life`]), and logging ([`logs`]). Everything
+//! else is in `haumana-api` and `haumana-store-dynamo`.
 //!
 //! | program | calls | behind it |
 //! |---|---|---|
@@ -17,15 +18,15 @@
 //! | `sync-pieces-lambda` | `POST /pieces`, `POST /sessions` | tables |
 //! | `sync-lambda` | all others | tables, user directory |
 //!
-//! A program may be several functions: the stack runs `sync-pieces-lambda` once for pieces and once
-//! for sessions, and `sync-lambda` once more for the calls on a whole account.
+//! One program may run as several functions. The stack runs `sync-pieces-lambda` once for pieces
+//! and once for sessions, and `sync-lambda` once more for the calls on a whole account.
 //!
 //! There are two kinds of API Gateway. A REST API asks the authorizer, keeps its answer for some
-//! minutes, and puts it into the event. An HTTP API costs less and asks no authorizer; then
-//! `HAUMANA_VERIFY` tells each function to verify the token itself ([`function::Door`]).
+//! minutes, and puts it into the event. An HTTP API costs less and asks no authorizer. Then set
+//! `HAUMANA_VERIFY`, and each function verifies the token itself ([`function::Door`]).
 //!
 //! A function answers one event at a time, on one thread. So nothing here bounds how much runs at
-//! once; what one account may cost is bounded by an allowance in the store.
+//! once. An allowance in the store bounds what one account may cost.
 //!
 //! **Invariant:** the user of a request comes from `requestContext.authorizer`, or from a token
 //! that the function has verified itself, and from nothing else.

@@ -1,14 +1,14 @@
-//! In which generation a function answers: what its setting says, or a higher one that the tables
+//! The generation in which a function answers: that of its setting, or a higher one that the tables
 //! know.
 //!
-//! A table of DynamoDB that is put back to an earlier point in time is another table, with old
-//! data. Devices must notice, or they would believe that the server still has what it lost. A
-//! number that rises, the generation, tells them.
+//! If a table of DynamoDB is restored to an earlier point in time, it is another table, with old
+//! data. Devices must notice that. Otherwise they would believe that the server still has the edits
+//! that it lost. A higher generation tells them.
 //!
-//! The operator raises it by a setting. The tables remember the highest number that they were
-//! served in, so a deployment that forgets the setting does not go back.
+//! The operator raises it by a setting. The tables remember the highest number in which they were
+//! served, so a deployment without the setting does not go back.
 //!
-//! The question costs one small read, at the first event of somebody who is signed in, and not at
+//! Asking the tables costs one small read. It happens at the first event with a user, and not at
 //! the start of the process.
 
 use axum::Router;
@@ -18,19 +18,19 @@ use std::fmt;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
-/// Makes what answers in a generation.
+/// Makes the router for a generation.
 ///
 /// It is called once, as soon as the tables have answered.
 pub type MakeRouter = Box<dyn Fn(Generation) -> Router + Send + Sync>;
 
-/// What a function asks of the tables before it answers anybody for the first time.
+/// Finds the generation, and keeps the router for it.
 ///
-/// The generation is a setting with a default, so it is easily left out of one deployment. Served in
-/// an earlier generation, devices would miss what was written after a restore. The tables know the
-/// highest one, and it counts.
+/// The generation is a setting with a default, so a deployment may easily lack it. In a lower
+/// generation, devices would miss what was written after a restore. So the highest generation that
+/// the tables know counts.
 pub struct Life {
     store: Arc<DynamoStore>,
-    /// What the setting says.
+    /// The generation of the setting.
     asked: Generation,
     make: MakeRouter,
     /// Empty until the tables have answered. A failure is not kept.
@@ -38,12 +38,12 @@ pub struct Life {
 }
 
 impl Life {
-    /// Remembers what will be asked. `make` makes the router as soon as the answer is there.
+    /// Asks nothing yet. `make` is called as soon as the tables have answered.
     pub fn new(store: Arc<DynamoStore>, asked: Generation, make: MakeRouter) -> Self {
         Self { store, asked, make, made: OnceCell::new() }
     }
 
-    /// Returns what answers. Asks the tables if nobody has yet.
+    /// Returns the router. Asks the tables if they have not answered yet.
     ///
     /// # Errors
     ///
@@ -52,7 +52,7 @@ impl Life {
         let ask = || async {
             let generation = self.store.generation(self.asked).await?;
             if generation != self.asked {
-                // The setting says less than the tables, and an operator should know.
+                // The setting is lower than the tables' number. An operator should know that.
                 tracing::warn!(asked = self.asked.0, generation = generation.0, "generation");
             }
             Ok((self.make)(generation))

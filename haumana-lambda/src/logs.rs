@@ -1,9 +1,9 @@
-//! Where the functions' log lines go: standard output, one JSON object a line.
+//! The log of the functions: standard output, one JSON object a line.
 //!
-//! CloudWatch keeps what a function prints. So what is printed must be safe to keep: numbers,
-//! codes, hashes of users, and the text of errors, which by contract have no user data in them.
+//! CloudWatch keeps what a function prints. So everything in it must be safe to keep: numbers,
+//! codes, hashes of users, and the text of errors, which by contract contains no user data.
 //!
-//! A panic's message and an error at the start go to the standard error, as text.
+//! The message of a panic, and an error at the start, go to the standard error, as text.
 
 use haumana_api::AUDIT;
 use tracing::level_filters::LevelFilter;
@@ -11,14 +11,14 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// The level of our own lines if the environment names none.
+/// The level of our own lines if the environment does not set one.
 pub const DEFAULT_LEVEL: LevelFilter = LevelFilter::INFO;
 
-/// Begins to log. A second call changes nothing.
+/// Starts logging. A second call changes nothing.
 ///
-/// Only our own crates follow `level`. The runtime prints whole events at its most talkative level,
-/// tokens and lyrics included, and libraries below it print requests. So lines of all other crates
-/// are off, whatever the level. Lines of the audit log come at every level.
+/// Only our own crates follow `level`. At its lowest level the runtime prints whole events, with
+/// tokens and lyrics, and libraries below it print requests. So lines of all other crates are off,
+/// whatever the level. Lines of the audit log are written at every level.
 pub fn start(level: LevelFilter) {
     let ours =
         ["haumana_api", "haumana_auth", "haumana_sync", "haumana_store_dynamo", "haumana_lambda"];
@@ -26,7 +26,7 @@ pub fn start(level: LevelFilter) {
         ours.iter().fold(Targets::new().with_default(LevelFilter::OFF), |targets, name| {
             targets.with_target(*name, level)
         });
-    // Who exported, imported or erased is written down at every level.
+    // Exports, imports, rewinds and erasures are logged at every level.
     let targets = targets.with_target(AUDIT, LevelFilter::INFO);
     let lines = tracing_subscriber::fmt::layer()
         .json()

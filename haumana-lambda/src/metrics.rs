@@ -1,13 +1,14 @@
 //! Metrics as lines of the log, in CloudWatch's embedded metric format.
 //!
-//! One line an invocation, on standard output, from which CloudWatch makes metrics by itself: no
-//! call, no agent. There is nothing in it but numbers.
+//! Each invocation prints one line on standard output. CloudWatch makes metrics of it by itself,
+//! without a call and without an agent. The line contains only numbers.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
 //!
-//! All functions share one set of metrics without dimensions: CloudWatch bills each combination of
-//! name and dimensions as a metric, and the first ten of an account are free. A metric whose average
-//! is a rate is written as 0, too; the others only where there is something to count, so that lines
-//! stay short. What is no metric, such as units, stands beside them for queries of the log.
+//! All functions share one set of metrics without dimensions. CloudWatch bills each combination of
+//! name and dimensions as a metric, and the first ten of an account are free. A metric whose
+//! average is a rate is written as 0, too. The others are written only if there is something to
+//! count, so that lines stay short. Numbers that are not metrics, such as units, are in the same
+//! line, for queries of the log.
 
 use haumana_app::wire::Counts;
 use haumana_store_dynamo::Consumed;
@@ -15,43 +16,45 @@ use haumana_sync::time::UnixMillis;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-/// Every metric, by the name that alarms and the dashboard know it by.
+/// Every metric, by the name that alarms and the dashboard use.
 ///
 /// - `Failed`: 1 for a call that was answered with 5xx, else 0.
-/// - `Refused`: 1 for a token that was refused, else 0. Who verifies it writes it.
+/// - `Refused`: 1 for a token that was refused, else 0. The function that verifies it writes it.
 /// - `Limited`: calls that were answered with 429.
 /// - `Ms`: how long a call took.
-/// - `Conflicts`: values that lost in a sync; also 0, so that their number is that of syncs.
+/// - `Conflicts`: values that lost in a sync. Also written as 0, so that the number of samples is
+///   the number of syncs.
 /// - `Pushed`, `Pulled`: records.
 /// - `Retries`: requests to the tables that were sent again.
 pub const METRICS: [&str; 8] =
     ["Failed", "Refused", "Limited", "Ms", "Conflicts", "Pushed", "Pulled", "Retries"];
 
-/// What was said of a token, by the authorizer or by the function itself.
+/// What the authorizer, or the function itself, found about a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is good. Whether its caller is let in is another question.
+    /// It is good. Its user may be blocked all the same.
     Good,
-    /// It is not.
+    /// It is not good.
     Refused,
-    /// Nobody can tell, because the keys cannot be had.
+    /// Nobody can tell, because the keys cannot be fetched.
     Unverified,
 }
 
-/// What one call of a function of the API came to.
+/// The numbers of one call of a function of the API.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sample {
     /// The status of the answer.
     pub status: u16,
     /// How long it took.
     pub time: Duration,
-    /// What a sync came to; `None`: it was none, or failed.
+    /// The counts of a sync. `None`: it was not a sync, or it failed.
     pub sync: Option<Counts>,
     /// What the store consumed.
     pub consumed: Consumed,
-    /// What the function said of the token itself; `None`: there was none, or the authorizer did.
+    /// What the function found about the token. `None`: there was no token, or the authorizer
+    /// verified it.
     pub verdict: Option<Verdict>,
-    /// Whether it was the first of its process.
+    /// Whether it was the first call of its process.
     pub is_cold: bool,
 }
 
@@ -83,8 +86,8 @@ impl Sample {
 
 /// Writes the line of one verdict of the authorizer.
 ///
-/// `Failed` is 1 if the keys could not be had: that is the operator's to look at. A token that is
-/// not good is the caller's.
+/// `Failed` is 1 if the keys could not be fetched: an operator must look at that. It is 0 for a
+/// token that is not good: that is the caller's problem.
 pub fn verdict_line(namespace: &str, now: UnixMillis, verdict: Verdict, time: Duration) -> String {
     let is = |wanted: Verdict| Some(flag(verdict == wanted));
     let metrics = [
@@ -106,8 +109,8 @@ fn flag(is: bool) -> f64 {
 
 type Named = (&'static str, Option<f64>);
 
-/// A value that is `None` is left out. A metric is declared in the line and given as a member
-/// beside it; a fact is a member alone.
+/// A value that is `None` is left out. A metric is declared in the line, and its value is a member
+/// of the line. A fact is a member alone.
 fn line(namespace: &str, now: UnixMillis, metrics: &[Named], facts: &[Named]) -> String {
     let there = |(name, value): &Named| Some((*name, (*value)?));
     let names: Vec<Value> =
@@ -121,7 +124,7 @@ fn line(namespace: &str, now: UnixMillis, metrics: &[Named], facts: &[Named]) ->
     Value::Object(line).to_string()
 }
 
-/// Whole numbers without a point: they are shorter.
+/// Whole numbers are written without a point, because that is shorter.
 fn number(value: f64) -> Value {
     match value.fract() == 0.0 && value.abs() < 1e15 {
         true => Value::from(value as i64),
@@ -188,8 +191,9 @@ mod tests {
         assert_eq!(1, failed["Failed"]);
     }
 
-    /// What the functions print in the situations in which alarms must ring, or must not: the tests of
-    /// the stack drive its alarms with these lines. Some are Lambda's and API Gateway's own.
+    /// The lines that functions print in situations in which alarms must ring, or must not. The
+    /// tests of the stack drive its alarms with these lines. Some are Lambda's and API Gateway's
+    /// own.
     fn lines() -> Value {
         let call = |sample: Sample| sample.line("Haumana/haumana", NOW);
         let time = Duration::from_millis(12);

@@ -1,12 +1,12 @@
 //! From the environment to the runtime's loop.
 //!
-//! A cold start should be short, because somebody may be waiting for it. So nothing here connects
-//! to anything: clients are made, connections are opened by the first request that needs them, and
-//! keys of issuers are fetched when the first token comes.
+//! A cold start should be short, because somebody may be waiting for it. So nothing here opens a
+//! connection. Clients are made, but the first request that needs a connection opens it, and keys
+//! of issuers are fetched when the first token comes.
 //!
-//! What a function gets depends on its calls ([`Calls`]): a function that only signs people in has
-//! no tables, and one that only syncs has no user directory, so the rights that the stack gives to
-//! each can be as few.
+//! A function gets only what its calls need ([`Calls`]). A function that only signs people in has
+//! no tables, and one that only syncs has no user directory. So the stack can give each of them few
+//! rights.
 
 use crate::environment::{EnvironmentError, Lookup, optional, required};
 use crate::event::Replies;
@@ -44,31 +44,27 @@ use std::time::{Duration, Instant};
 pub const REQUEST_BYTES: usize = 4_500_000;
 /// Leaves 5 MB after base64, with room for headers below Lambda's 6 MB.
 pub const REPLY_BYTES: usize = 3_750_000;
-/// Leaves 5 MB if every byte is one that JSON quotes.
+/// Less than 5 MB if every byte is one that JSON quotes with another one.
 pub const TEXT_REPLY_BYTES: usize = 2_500_000;
-/// A body is here in whole before the function is called.
-///
-/// It cannot run out, as the whole body is in memory.
+/// The whole body is in memory before the function is called, so this time never runs out.
 const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long the user directory may take; it is asked once or twice.
-///
-/// For each call of Cognito.
+/// How long one call of the user directory may take. A request makes one or two.
 const DIRECTORY_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What stands behind a function's calls.
+/// What the calls of a function need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Calls {
     /// The tables.
     ///
     /// `POST /pieces`, `POST /sessions`.
     Store,
-    /// The tables, and the user directory, from which erased users disappear.
+    /// The tables, and the user directory.
     ///
-    /// All calls but those of the app on people's phones. Erasing an account removes its entry,
-    /// too.
+    /// All calls but those of the app on people's phones. Erasing an account removes its entry in
+    /// the directory, too.
     StoreAndDirectory,
-    /// The user directory alone, and the keys of who issues tokens.
+    /// The user directory alone, and the keys of the issuers.
     ///
     /// `POST /auth/sync`. Its engine has an empty store in memory, which no call reaches.
     SignIn,
@@ -76,15 +72,15 @@ pub enum Calls {
 
 /// Runs a function of the API until Lambda ends it.
 ///
-/// The `main` of a program in `src/bin`. It returns only if the start fails: then it has printed
-/// why.
+/// It is the `main` of a program in `src/bin`. It returns only if the start fails, after it has
+/// printed why.
 pub fn run_function(calls: Calls) -> ExitCode {
     serve(|| function(&of_process, calls))
 }
 
-/// Runs what `make` makes, until Lambda ends it.
+/// Runs the function that `make` makes, until Lambda ends it.
 ///
-/// For programs that make their function otherwise, such as measurements.
+/// It is for programs that make their function in another way, such as measurements.
 pub fn serve(make: impl FnOnce() -> Result<Function, Box<dyn Error + Send + Sync>>) -> ExitCode {
     run(async {
         let function = Arc::new(make()?);
@@ -98,8 +94,9 @@ pub fn serve(make: impl FnOnce() -> Result<Function, Box<dyn Error + Send + Sync
 
 /// Runs the authorizer until Lambda ends it.
 ///
-/// A token that is not good is the error `Unauthorized`, the one word for which API Gateway answers
-/// 401. Any other error would be a 500. A blocked caller gets a policy that denies.
+/// A token that is not good gives the error `Unauthorized`, the only one for which API Gateway
+/// answers
+/// 401. Any other error would be a 500. For a blocked caller it returns a policy that denies.
 pub fn run_authorizer() -> ExitCode {
     run(async {
         let verifier = verifier(&of_process)?;
@@ -126,10 +123,10 @@ pub fn run_authorizer() -> ExitCode {
     })
 }
 
-/// One thread: Lambda gives a function one event at a time, and starting threads takes longer than
-/// most answers.
+/// Runs on one thread: Lambda gives a function one event at a time, and starting threads takes
+/// longer than most answers.
 ///
-/// Settings are checked before the runtime starts, as the runtime would panic without its own.
+/// Settings are checked before the runtime starts, because the runtime panics without its own.
 fn run(work: impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>>) -> ExitCode {
     let done = settings::check_lambda(&of_process).and_then(|()| settings::log_level(&of_process));
     let done = done.map_err(Into::into).and_then(|level| {
@@ -146,13 +143,14 @@ fn run(work: impl Future<Output = Result<(), Box<dyn Error + Send + Sync>>>) -> 
     }
 }
 
-/// The only place of this crate that reads the environment. A value that is no UTF-8 counts as missing.
+/// The only place of this crate that reads the environment. A value that is not UTF-8 counts as
+/// missing.
 fn of_process(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// It makes a router at once, for calls that are nobody's, and keeps how to make another one for
-/// the generation that the tables have. Both share store, clock and settings.
+/// It makes one router at once, for calls without a user, and a closure that makes another one for
+/// the generation of the tables. Both share store, clock and settings.
 fn function(lookup: Lookup<'_>, calls: Calls) -> Result<Function, Box<dyn Error + Send + Sync>> {
     let deadline = Arc::new(RequestDeadline::new());
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
@@ -198,7 +196,7 @@ fn function(lookup: Lookup<'_>, calls: Calls) -> Result<Function, Box<dyn Error 
     Ok(Function { door, router, life, replies, clock, deadline, store, is_warm, namespace })
 }
 
-/// Who verifies tokens, where no gateway has asked an authorizer.
+/// Verifies tokens, if no gateway asks an authorizer.
 fn door(lookup: Lookup<'_>) -> Result<Option<Door>, Box<dyn Error + Send + Sync>> {
     if !settings::verifies(lookup)? {
         return Ok(None);
@@ -206,8 +204,8 @@ fn door(lookup: Lookup<'_>) -> Result<Option<Door>, Box<dyn Error + Send + Sync>
     Ok(Some(Door { verifier: verifier(lookup)?, callers: settings::callers(lookup)? }))
 }
 
-/// What differs from a server: bodies and replies fit into an event, exports are not streamed, load
-/// is not bounded here, and replies are compressed harder.
+/// The differences from a server: bodies and replies must fit into an event, exports are not
+/// streamed, load is not bounded here, and replies are compressed harder.
 fn api_config(
     lookup: Lookup<'_>,
     replies: Replies,
@@ -222,20 +220,20 @@ fn api_config(
     config.exports = Exports::Bounded;
     config.cors_origins = cors_origins;
     config.body_timeout = BODY_TIMEOUT;
-    // LAMBDA: a function is given one event at a time.
+    // LAMBDA: a function gets one event at a time.
     config.load = None;
     config.caller_key = settings::caller_key(lookup)?;
-    // LAMBDA: what is sent costs more than the time to make it smaller.
+    // LAMBDA: sending bytes costs more than the time to compress them harder.
     config.compression = Compression::Small;
     Ok(config)
 }
 
-/// What an engine is told that nobody asks anything.
+/// The settings of an engine that no call uses.
 fn no_tables() -> EngineConfig {
     EngineConfig::new(Generation(0))
 }
 
-/// History expires in DynamoDB when the retention time is over, by the time to live of its items.
+/// In DynamoDB, history expires by the time to live of its items, once the retention is over.
 fn store_options(
     lookup: Lookup<'_>,
     settings: &ApiSettings,
@@ -269,7 +267,7 @@ fn aws(lookup: Lookup<'_>) -> Result<(String, Credentials), EnvironmentError> {
     Ok((required(lookup, "AWS_REGION")?, credentials))
 }
 
-/// Only `POST /auth/sync` verifies a token in its body; the others merely remove entries.
+/// Only `POST /auth/sync` verifies a token in its body. The other calls only remove entries.
 fn accounts(
     lookup: Lookup<'_>,
     calls: Calls,
@@ -308,7 +306,7 @@ fn endpoint(lookup: Lookup<'_>, name: &'static str) -> Option<String> {
     optional(lookup, name).or_else(|| optional(lookup, "AWS_ENDPOINT_URL"))
 }
 
-/// Keys are fetched over HTTPS; over HTTP from loopback alone, for tests.
+/// Keys are fetched over HTTPS. HTTP is accepted from loopback alone, for tests.
 fn verifier(lookup: Lookup<'_>) -> Result<OidcVerifier, Box<dyn Error + Send + Sync>> {
     let mut issuers: Vec<(IssuerConfig, Arc<dyn Fetch>)> = Vec::new();
     for issuer in settings::issuers(lookup)? {

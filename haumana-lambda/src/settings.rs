@@ -2,28 +2,28 @@
 //!
 //! | variable | which functions | what |
 //! |---|---|---|
-//! | `HAUMANA_TABLE_PREFIX` | all but the authorizer | what the tables' names begin with |
-//! | `HAUMANA_GENERATION` | all but the authorizer | which life of the data this is; raised after a restore. If the tables know a higher one, it counts |
+//! | `HAUMANA_TABLE_PREFIX` | all but the authorizer | the prefix of the tables' names |
+//! | `HAUMANA_GENERATION` | all but the authorizer | the life of the data; raise it after a restore. If the tables know a higher number, that one counts |
 //! | `HAUMANA_RETENTION_DAYS` | all but the authorizer | how long history is kept |
 //! | `HAUMANA_SCHEMA` | all but the authorizer | a schema file in the function's folder, see docs/schema.md; pieces and sessions if absent |
 //! | `HAUMANA_CORS_ORIGINS` | all but the authorizer | origins of web pages that may call, comma-separated; none if absent |
 //! | `HAUMANA_VERIFY` | all but the authorizer | `true` behind an HTTP API, which asks no authorizer: the function verifies tokens itself |
-//! | `HAUMANA_GOOGLE_CLIENT_IDS` | who verifies: authorizer, `auth-sync-lambda` | client ids that tokens are for, comma-separated |
+//! | `HAUMANA_GOOGLE_CLIENT_IDS` | those that verify: authorizer, `auth-sync-lambda` | client ids that tokens are for, comma-separated |
 //! | `HAUMANA_GOOGLE_AZP` | authorizer, `auth-sync-lambda` | client ids that may ask on their behalf; the client ids themselves if absent |
-//! | `HAUMANA_GOOGLE_KEY_SET` | authorizer, `auth-sync-lambda` | where Google's keys are; their public address if absent |
+//! | `HAUMANA_GOOGLE_KEY_SET` | authorizer, `auth-sync-lambda` | the address of Google's keys; their public address if absent |
 //! | `HAUMANA_ISSUERS` | authorizer, `auth-sync-lambda` | further issuers, as JSON; none if absent |
-//! | `HAUMANA_BINARY_REPLIES` | all but the authorizer | `true` where the gateway decodes base64; replies are text if absent |
+//! | `HAUMANA_BINARY_REPLIES` | all but the authorizer | `true` if the gateway decodes base64; replies are text if absent |
 //! | `HAUMANA_USER_POOL_ID` | `auth-sync-lambda`, `sync-lambda` | the Cognito user pool |
-//! | `HAUMANA_CALLER_KEY` | all | the key of the hashes by which logs call users; they name nobody if absent |
-//! | `HAUMANA_BLOCKED` | who verifies | hashes of users who are not let in, comma-separated |
+//! | `HAUMANA_CALLER_KEY` | all | the key of the hashes that name users in logs; logs name nobody if absent |
+//! | `HAUMANA_BLOCKED` | those that verify | hashes of users who are not let in, comma-separated |
 //! | `HAUMANA_ALLOWANCE` | all but the authorizer | what an account may cost at once and each day, in millionths of a dollar, such as `1000000/100000`; no limit if absent |
-//! | `HAUMANA_METRICS` | all | where metrics stand in CloudWatch; `Haumana` if absent |
+//! | `HAUMANA_METRICS` | all | the namespace of the metrics in CloudWatch; `Haumana` if absent |
 //! | `HAUMANA_LOG` | all | `error`, `warn`, `info` (if absent), `debug` or `trace` |
 //!
-//! A setting without a default must be there: a stack that forgets it does not start.
+//! A setting without a default is required: a function without it does not start.
 //!
-//! `auth-sync-lambda` has no tables, so it reads none of the first three, nor `HAUMANA_ALLOWANCE`.
-//! With `HAUMANA_VERIFY` each function verifies tokens, and reads all that says whose:
+//! `auth-sync-lambda` has no tables, so it reads neither the first three nor `HAUMANA_ALLOWANCE`.
+//! With `HAUMANA_VERIFY` each function verifies tokens, and reads the settings of the issuers:
 //! `HAUMANA_GOOGLE_CLIENT_IDS`, `HAUMANA_GOOGLE_AZP`, `HAUMANA_GOOGLE_KEY_SET`, `HAUMANA_ISSUERS`.
 
 use crate::environment::{EnvironmentError, Lookup, list, number, optional, required};
@@ -41,19 +41,19 @@ use tracing::level_filters::LevelFilter;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// What a function of the API is told.
+/// The settings of a function of the API.
 #[derive(Clone, Debug)]
 pub struct ApiSettings {
-    /// What the tables' names begin with.
+    /// The prefix of the tables' names.
     pub table_prefix: String,
-    /// Which life of the data this is, and how long history is kept.
+    /// The life of the data, and how long history is kept.
     pub engine: EngineConfig,
     /// Origins of pages that may call from a browser.
     pub cors_origins: Vec<Origin>,
 }
 
 impl ApiSettings {
-    /// Reads them.
+    /// Reads the settings.
     ///
     /// # Errors
     ///
@@ -73,27 +73,27 @@ impl ApiSettings {
     }
 }
 
-/// Reads which kinds of record are kept.
+/// Reads the schema: which kinds of record are kept.
+///
+/// It is not checked at the start of a function whether the schema may follow that of the stored
+/// records. `haumana-server keep-schema` does that before a deployment.
 ///
 /// # Errors
 ///
-/// [`EnvironmentError`] if there is no such file, or it is no schema; the log says why.
-///
-/// Whether it may follow the schema of the stored records is not checked at the start of a
-/// function. `haumana-server keep-schema` does that before a deployment.
+/// [`EnvironmentError`] if there is no such file, or it is not a schema; the log says why.
 pub fn schema(lookup: Lookup<'_>) -> Result<Schema, EnvironmentError> {
     let Some(name) = optional(lookup, "HAUMANA_SCHEMA") else { return Ok(repertoire::schema()) };
     let read = std::fs::read_to_string(&name).map_err(|error| error.to_string());
     let schema =
         read.and_then(|text| Schema::from_file(&name, &text).map_err(|error| error.to_string()));
     schema.map_err(|why| {
-        // It names a file of ours, kinds and fields, and nobody's records.
+        // The text names a file of ours, kinds and fields, and no data of users.
         eprintln!("HAUMANA_SCHEMA: {why}");
         EnvironmentError::Invalid("HAUMANA_SCHEMA", "the name of a schema file")
     })
 }
 
-/// Reads whose pages may call from a browser.
+/// Reads the origins whose pages may call from a browser.
 ///
 /// # Errors
 ///
@@ -105,7 +105,7 @@ pub fn cors_origins(lookup: Lookup<'_>) -> Result<Vec<Origin>, EnvironmentError>
     origins.ok_or(wanted)
 }
 
-/// Reads the key of the hashes by which logs call users.
+/// Reads the key of the hashes that name users in logs.
 ///
 /// # Errors
 ///
@@ -115,13 +115,13 @@ pub fn caller_key(lookup: Lookup<'_>) -> Result<Option<CallerKey>, EnvironmentEr
     optional(lookup, "HAUMANA_CALLER_KEY").map(|key| CallerKey::new(key).ok_or(wanted)).transpose()
 }
 
-/// Reads what the authorizer knows of callers.
+/// Reads the key and the blocked users.
+///
+/// The authorizer reads them, and with `HAUMANA_VERIFY` each function.
 ///
 /// # Errors
 ///
-/// [`EnvironmentError`] names the variable: who is blocked by a hash needs its key.
-///
-/// It is read by the authorizer, and with `HAUMANA_VERIFY` by each function.
+/// [`EnvironmentError`] names the variable. Blocking users by their hashes needs the key.
 pub fn callers(lookup: Lookup<'_>) -> Result<Callers, EnvironmentError> {
     let blocked = list(lookup, "HAUMANA_BLOCKED");
     match caller_key(lookup)? {
@@ -131,14 +131,12 @@ pub fn callers(lookup: Lookup<'_>) -> Result<Callers, EnvironmentError> {
     }
 }
 
-/// Reads what one account may cost.
+/// Reads what one account may cost: burst and rate, in millionths of a dollar. `1000000/100000` is
+/// one dollar at once, and ten cents a day.
 ///
 /// # Errors
 ///
-/// [`EnvironmentError`] if it is no two numbers above 0.
-///
-/// Burst and rate, in millionths of a dollar: `1000000/100000` is one dollar at once, and ten cents
-/// a day.
+/// [`EnvironmentError`] if it is not two numbers above 0.
 pub fn allowance(
     lookup: Lookup<'_>,
     clock: Arc<dyn Clock>,
@@ -152,22 +150,22 @@ pub fn allowance(
     Ok(Some(Allowance::new(burst, per_day, clock)))
 }
 
-/// Reads where metrics stand.
+/// Reads the namespace of the metrics.
 pub fn namespace(lookup: Lookup<'_>) -> String {
     optional(lookup, "HAUMANA_METRICS").unwrap_or_else(|| NAMESPACE.to_owned())
 }
 
-/// Where metrics stand if the environment does not say.
+/// The namespace of the metrics if the environment does not say.
 const NAMESPACE: &str = "Haumana";
 
 /// Reads which replies the gateway passes on.
 ///
+/// Text is the default, because it is right behind every gateway. Base64 that is not decoded would
+/// break every reply.
+///
 /// # Errors
 ///
 /// [`EnvironmentError`] if it is neither `true` nor `false`.
-///
-/// Text is the default, because it is right behind every gateway: base64 that is not decoded would
-/// break every reply.
 pub fn replies(lookup: Lookup<'_>) -> Result<Replies, EnvironmentError> {
     match optional(lookup, "HAUMANA_BINARY_REPLIES").as_deref() {
         Some("true") => Ok(Replies::Binary),
@@ -176,7 +174,7 @@ pub fn replies(lookup: Lookup<'_>) -> Result<Replies, EnvironmentError> {
     }
 }
 
-/// Reads whether the function verifies tokens itself. Otherwise it believes the gateway's authorizer.
+/// Reads whether the function verifies tokens itself. Otherwise it trusts the gateway's authorizer.
 ///
 /// # Errors
 ///
@@ -189,13 +187,13 @@ pub fn verifies(lookup: Lookup<'_>) -> Result<bool, EnvironmentError> {
     }
 }
 
-/// Reads whose tokens are taken.
+/// Reads the issuers whose tokens are accepted.
+///
+/// Google comes first and cannot be left out.
 ///
 /// # Errors
 ///
 /// [`EnvironmentError`] names the variable.
-///
-/// Google comes first and cannot be left out.
 pub fn issuers(lookup: Lookup<'_>) -> Result<Vec<IssuerConfig>, EnvironmentError> {
     required(lookup, "HAUMANA_GOOGLE_CLIENT_IDS")?;
     let mut google = IssuerConfig::google(list(lookup, "HAUMANA_GOOGLE_CLIENT_IDS"));
@@ -215,7 +213,7 @@ pub fn issuers(lookup: Lookup<'_>) -> Result<Vec<IssuerConfig>, EnvironmentError
     Ok(issuers)
 }
 
-/// Checks that Lambda is there; the runtime, which needs these, would panic.
+/// Checks that the process runs in Lambda. The runtime needs these variables, and would panic.
 ///
 /// # Errors
 ///
@@ -230,11 +228,11 @@ pub fn check_lambda(lookup: Lookup<'_>) -> Result<(), EnvironmentError> {
     names.into_iter().try_for_each(|name| required(lookup, name).map(drop))
 }
 
-/// Reads how much is logged.
+/// Reads the level of the log.
 ///
 /// # Errors
 ///
-/// [`EnvironmentError`] if it is no level.
+/// [`EnvironmentError`] if it is not a level.
 pub fn log_level(lookup: Lookup<'_>) -> Result<LevelFilter, EnvironmentError> {
     let Some(level) = optional(lookup, "HAUMANA_LOG") else { return Ok(DEFAULT_LEVEL) };
     level

@@ -1,4 +1,4 @@
-//! `POST /auth/sync`: the user directory learns who signed in.
+//! `POST /auth/sync`: writes the user who signed in into the user directory.
 
 use haumana_lambda::{Calls, run_function};
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! The TOKEN authorizer: who is asking, by their ID token.
+//! The TOKEN authorizer: finds the user of a request from its ID token.
 
 use haumana_lambda::run_authorizer;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! Everything that new clients call; see docs/protocol.md.
+//! Every call of new clients; see docs/protocol.md.
 
 use haumana_lambda::{Calls, run_function};
 use std::process::ExitCode;

@@ -1,5 +1,5 @@
-//! What the app on people's phones calls: `POST /pieces`, and `POST /sessions` as a function of its
-//! own.
+//! The calls of the app on people's phones: `POST /pieces`, and `POST /sessions` as a function of
+//! its own.
 
 use haumana_lambda::{Calls, run_function};
 use std::process::ExitCode;

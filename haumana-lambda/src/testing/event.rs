@@ -1,7 +1,7 @@
-//! The events that API Gateway makes of requests, with everything that is in one.
+//! The events that API Gateway makes of requests, with all their members.
 //!
-//! They start from a full event, in `proxy-event.json`, so that members which nobody needs are
-//! there as well.
+//! They are made from a full event, in `proxy-event.json`, so that members which nobody needs are
+//! present as well.
 
 use super::gateway::{HttpRequest, STAGE};
 use base64::Engine as _;
@@ -12,12 +12,12 @@ use serde_json::{Map, Value, json};
 /// replaced.
 const RECORDED: &str = include_str!("proxy-event.json");
 
-/// Makes the event of `request`, which is for `resource` (`/pieces/{id}/history`), with what the
-/// authorizer said.
+/// Makes the event of `request`, which is for `resource` (`/pieces/{id}/history`), with the context
+/// from the authorizer.
 ///
 /// # Panics
 ///
-/// If the recorded event is no JSON object.
+/// If the recorded event is not a JSON object.
 pub fn proxy_event(
     request: &HttpRequest,
     resource: &str,
@@ -66,7 +66,8 @@ pub fn proxy_event(
     event
 }
 
-/// Returns the values of the parameters of `resource` in `path`; `None` if it is another one's.
+/// Returns the values of the parameters of `resource` in `path`; `None` if `path` is of another
+/// resource.
 ///
 /// Values are as the path has them, not decoded.
 pub(super) fn path_parameters(resource: &str, path: &str) -> Option<Vec<(String, String)>> {
@@ -85,7 +86,7 @@ pub(super) fn path_parameters(resource: &str, path: &str) -> Option<Vec<(String,
     Some(parameters)
 }
 
-/// What the gateway adds, then what the client sent, each in its own spelling.
+/// The headers that the gateway adds, then those of the client, each in its own spelling.
 fn headers(recorded: &Value, request: &HttpRequest) -> Vec<(String, String)> {
     let recorded = recorded["headers"].as_object().into_iter().flatten();
     let is_sent =
@@ -96,7 +97,7 @@ fn headers(recorded: &Value, request: &HttpRequest) -> Vec<(String, String)> {
     added.chain(request.headers.iter().cloned()).collect()
 }
 
-/// Null if there are none, as API Gateway has it.
+/// Null if there are none, as in API Gateway.
 fn last_values(pairs: &[(String, String)]) -> Value {
     let map: Map<_, _> = pairs.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     if map.is_empty() { Value::Null } else { Value::Object(map) }

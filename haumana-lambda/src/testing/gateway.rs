@@ -1,9 +1,9 @@
-//! What API Gateway (REST, proxy integration, TOKEN authorizer) makes of an HTTP request.
+//! API Gateway (REST, proxy integration, TOKEN authorizer), as far as the stack relies on it.
 //!
-//! It does what the stack relies on, and refuses what API Gateway would refuse: a token that cannot
-//! be one never reaches the authorizer, an answer of the authorizer is kept for each token, a
-//! policy for another resource does not permit, and an answer of a function that has the wrong form
-//! is an error of the gateway's own.
+//! It refuses what API Gateway would refuse. A text that cannot be a token never reaches the
+//! authorizer. An answer of the authorizer is kept for each token. A policy for another resource
+//! does not permit. If a function's answer has the wrong form, the gateway answers with an error of
+//! its own.
 
 use super::event::{path_parameters, proxy_event};
 use super::policy::{Allowed, is_match, read_policy};
@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const API: &str = "arn:aws:execute-api:us-west-2:123456789012:a1b2c3d4e5";
-/// The stage of the API; it stands in every event, and is no part of any address.
+/// The stage of the API. It is in every event, and in no address.
 pub(super) const STAGE: &str = "prod";
 
 /// A request as a client sends it.
@@ -32,7 +32,7 @@ pub struct HttpRequest {
     pub body: Vec<u8>,
 }
 
-/// What the client gets.
+/// A reply as the client receives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpReply {
     /// The status.
@@ -44,7 +44,7 @@ pub struct HttpReply {
 }
 
 impl HttpReply {
-    /// What a gateway says itself.
+    /// A reply of the gateway itself.
     fn said(said: &Value) -> Self {
         let text = |name: &str| said[name].as_str().unwrap_or_default();
         let body = json!({"error": text("error"), "code": text("code")});
@@ -65,7 +65,7 @@ impl HttpReply {
     }
 }
 
-/// One method of a resource, and what answers it.
+/// One method of a resource, and the function behind it.
 struct Route {
     method: String,
     /// Such as `/pieces/{id}/history`.
@@ -79,7 +79,7 @@ struct Route {
 pub enum Token {
     /// Before every request.
     Needed,
-    /// Nobody looks at a token.
+    /// Nobody checks a token.
     Ignored,
 }
 
@@ -90,13 +90,13 @@ pub struct Gateway {
     cache_for: Duration,
     /// By the token.
     cache: Mutex<HashMap<String, Allowed>>,
-    /// What it says itself, by the type of response.
+    /// The replies of the gateway itself, by type.
     responses: Value,
 }
 
 impl Gateway {
-    /// Makes an API whose policies are kept for `cache_for` (API Gateway's usual: 5 minutes), and whose
-    /// own `responses` are those of a stack, by their types.
+    /// Makes an API that keeps policies for `cache_for` (API Gateway's default is 5 minutes).
+    /// `responses` are the replies of the gateway itself in a stack, by type.
     pub fn new(authorizer: Arc<RuntimeApi>, cache_for: Duration, responses: Value) -> Self {
         Self { authorizer, routes: Vec::new(), cache_for, cache: Mutex::default(), responses }
     }
@@ -125,7 +125,7 @@ impl Gateway {
 
     /// Answers one request.
     ///
-    /// What is not routed is answered as a request without a token, as API Gateway does.
+    /// A request without a route is answered like one without a token, as API Gateway does.
     pub async fn request(&self, request: &HttpRequest) -> HttpReply {
         let path = request.path.split('?').next().unwrap_or_default();
         let fits = |route: &&Route| {
@@ -151,8 +151,7 @@ impl Gateway {
 
     /// # Errors
     ///
-    /// The reply of the gateway: 401 without a plausible token, 403 where the policy does not
-    /// permit.
+    /// The reply of the gateway: 401 without a plausible token, 403 if the policy does not permit.
     async fn authorize(
         &self,
         request: &HttpRequest,

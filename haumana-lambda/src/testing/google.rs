@@ -1,7 +1,7 @@
 //! An issuer of ID tokens like Google, with keys of its own, on loopback.
 //!
-//! Functions that are tested fetch keys from it over loopback, by the same code that fetches
-//! Google's. It counts the fetches, so a test can see that keys are kept.
+//! Functions under test fetch keys from it over loopback, by the same code that fetches Google's.
+//! It counts the fetches, so a test can see that keys are kept.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
@@ -34,7 +34,7 @@ impl Google {
     ///
     /// # Errors
     ///
-    /// If there is no port, or no key can be made.
+    /// If no port is free, or no key can be made.
     pub async fn start() -> io::Result<Self> {
         let keys = RsaKeyPair::generate(KeySize::Rsa2048).map_err(io::Error::other)?;
         let public = keys.public_key();
@@ -71,7 +71,7 @@ impl Google {
         self.fetches.load(Ordering::Relaxed)
     }
 
-    /// Issues a token for `sub`, issued now, good for an hour.
+    /// Issues a token for `sub`, issued now and valid for an hour.
     pub fn token(&self, sub: &str) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         self.sign(&json!({
@@ -87,9 +87,8 @@ impl Google {
         }))
     }
 
-    /// Signs any claims.
-    ///
-    /// Also wrong ones: a test makes tokens that have expired or are for others.
+    /// Signs any claims, also wrong ones: a test makes tokens that have expired or are for another
+    /// audience.
     pub fn sign(&self, claims: &Value) -> String {
         let header = json!({"alg": "RS256", "kid": KEY_ID, "typ": "JWT"});
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());

@@ -1,9 +1,9 @@
-//! What API Gateway makes of an HTTP request whose API is an HTTP API: no authorizer, routes to
-//! functions, everything else to one of them, and events in format 1.0.
+//! API Gateway with an HTTP API: no authorizer, routes to functions, one function for everything
+//! else, and events in format 1.0.
 //!
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
 //!
-//! What differs from a REST API: there are no binary media types, so a body is text or base64 by
+//! The differences from a REST API: there are no binary media types, so a body is text or base64 by
 //! its content type alone; the request id ends with padding; and the context has an authorizer
 //! without a user.
 
@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// An HTTP API: functions behind routes, and one behind all else.
+/// An HTTP API: functions behind routes, and one for everything else.
 pub struct HttpApi {
     routes: Vec<(String, String, Arc<RuntimeApi>)>,
     all_else: Arc<RuntimeApi>,
@@ -34,7 +34,8 @@ impl HttpApi {
         self
     }
 
-    /// Answers one request; `None` if the function fails, where API Gateway has words of its own.
+    /// Answers one request; `None` if the function fails, for which API Gateway has a reply of its
+    /// own.
     pub async fn request(&self, request: &HttpRequest) -> Option<HttpReply> {
         let path = request.path.split('?').next().unwrap_or_default();
         let route = self.routes.iter().find(|(method, of, _)| {
@@ -50,7 +51,7 @@ impl HttpApi {
     }
 }
 
-/// Makes the event of a request for a route's path, as the documentation shows it for format 1.0.
+/// Makes the event of a request for a route, as the documentation shows it for format 1.0.
 fn http_event(request: &HttpRequest, resource: &str) -> Value {
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
     let query = query.split('&').filter(|pair| !pair.is_empty());
@@ -62,7 +63,8 @@ fn http_event(request: &HttpRequest, resource: &str) -> Value {
     headers.push(("x-forwarded-for".to_owned(), "203.0.113.7".to_owned()));
     let parameters = path_parameters(resource, path).unwrap_or_default();
     let header = |name: &str| request.headers.iter().find(|(key, _)| key == name);
-    // API GATEWAY: by its type alone. JSON that is compressed is garbled, too, and of no use then.
+    // API GATEWAY: the content type alone decides. Compressed JSON is garbled, too, and useless
+    // then.
     let is_text = header("content-type").is_some_and(|(_, value)| value.contains("json"));
     let body = match String::from_utf8_lossy(&request.body) {
         _ if request.body.is_empty() => Value::Null,
@@ -81,7 +83,7 @@ fn http_event(request: &HttpRequest, resource: &str) -> Value {
         "requestContext": {
             "accountId": "123456789012",
             "apiId": "a1b2c3d4e5",
-            // It is there, and says nothing.
+            // The key is present, but without a user.
             "authorizer": { "claims": null, "scopes": null },
             "domainName": "a1b2c3d4e5.execute-api.us-west-2.amazonaws.com",
             "domainPrefix": "a1b2c3d4e5",

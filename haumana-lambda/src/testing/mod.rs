@@ -1,8 +1,8 @@
-//! What stands around a function on AWS, on loopback: for tests and measurements only.
+//! The services around a function on AWS, on loopback: for tests and measurements only.
 //!
-//! [`RuntimeApi`] is the Lambda Runtime API and starts the function's process as Lambda does;
-//! [`Google`] is an issuer of tokens; [`Gateway`] is what API Gateway makes of an HTTP request:
-//! authorizer, cached policy, event. [`HttpApi`] is the cheaper kind, which asks no authorizer.
+//! [`RuntimeApi`] is the Lambda Runtime API, and starts the function's process as Lambda does.
+//! [`Google`] is an issuer of tokens. [`Gateway`] is a REST API of API Gateway: authorizer, cached
+//! policy, event. [`HttpApi`] is the cheaper kind, which asks no authorizer.
 
 mod event;
 mod gateway;

@@ -1,24 +1,24 @@
-//! What API Gateway makes of an authorizer's answer.
+//! How API Gateway reads an authorizer's answer.
 //!
-//! API Gateway gives no reason if an authorizer's answer is wrong in a detail: clients see 500. So
-//! the rules are written down here, and tests of the authorizer run against them.
+//! API Gateway gives no reason if a detail of an authorizer's answer is wrong: clients see 500. So
+//! the rules are written here, and tests of the authorizer run against them.
 
 use serde_json::{Map, Value};
 use std::time::Instant;
 
-/// An answer of the authorizer that is kept, and until when.
+/// A kept answer of the authorizer, and until when it is kept.
 #[derive(Clone)]
 pub(super) struct Allowed {
     /// The first resource of the policy, perhaps with stars.
     pub(super) resource: String,
-    /// What the authorizer says about the caller, for the functions.
+    /// The authorizer's context, for the functions.
     pub(super) context: Map<String, Value>,
     pub(super) until: Instant,
-    /// Whether it permits its resource; otherwise it refuses it.
+    /// Whether it permits its resource. Otherwise it denies it.
     pub(super) is_allow: bool,
 }
 
-/// Reads an authorizer's answer as strictly as API Gateway: one wrong value and it is an error.
+/// Reads an authorizer's answer as strictly as API Gateway: one wrong value makes it an error.
 pub(super) fn read_policy(policy: &Value, until: Instant) -> Option<Allowed> {
     policy.get("principalId")?.as_str().filter(|id| !id.is_empty())?;
     let document = policy.get("policyDocument")?;
@@ -51,7 +51,7 @@ fn has_one(value: &Value, wanted: &str) -> bool {
     value == wanted || value.as_array().is_some_and(|all| all.iter().all(|one| one == wanted))
 }
 
-/// Whether a resource with stars names `arn`.
+/// Whether a resource with stars matches `arn`.
 pub(super) fn is_match(resource: &str, arn: &str) -> bool {
     let mut rest = arn;
     let mut parts = resource.split('*');

@@ -1,5 +1,5 @@
-//! As much of Cognito's user pools as one wire test needs; the real behaviour is tested in
-//! `haumana-directory-cognito` against an emulator that knows all of it.
+//! As much of Cognito's user pools as one wire test needs. `haumana-directory-cognito` tests the
+//! real behaviour, against a full emulator.
 //!
 //! It answers four calls of Cognito by their `X-Amz-Target`, and checks no signature.
 
@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 
 type Users = Arc<Mutex<BTreeSet<String>>>;
 
-/// A pool on loopback that knows only who is in it.
+/// A pool on loopback that knows only the names of its users.
 pub struct Pool {
     address: String,
     users: Users,
@@ -28,7 +28,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// If there is none.
+    /// If no port is free.
     pub async fn start() -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = format!("http://{}", listener.local_addr()?);
@@ -55,7 +55,7 @@ async fn answer(State(users): State<Users>, headers: HeaderMap, body: Bytes) -> 
     let name = request.get("Username").and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut users = users.lock().unwrap_or_else(PoisonError::into_inner);
     let (is_done, failure) = match target.and_then(|target| target.rsplit('.').next()) {
-        // It knows no attributes, so whoever is in it is always told anew.
+        // It returns no attributes, so a user who is in it is always updated.
         Some("AdminGetUser") => (users.contains(&name), "UserNotFoundException"),
         Some("AdminCreateUser") => (users.insert(name.clone()), "UsernameExistsException"),
         Some("AdminUpdateUserAttributes") => (users.contains(&name), "UserNotFoundException"),

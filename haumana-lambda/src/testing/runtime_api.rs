@@ -6,7 +6,7 @@
 //!  invoke ─▶ queue ─▶ GET next ─▶ process of the function ─▶ POST response or error ─▶ invoke
 //! ```
 //! The process is a real one, with an environment of its own and nothing inherited. So a test sees
-//! what an operator sees: cold starts, time-outs that end the process, and what it prints.
+//! what an operator sees: cold starts, time-outs that end the process, and printed lines.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -26,28 +26,28 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 
-/// LAMBDA: the largest answer of a function; a larger one is lost, and so it is here.
+/// LAMBDA: the largest answer of a function. A larger one is lost, on Lambda and here.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const PAYLOAD_BYTES: usize = 6 * 1024 * 1024;
 
-/// What one event came to.
+/// The result of one event.
 pub type Invocation = Result<Value, Failed>;
 
 /// Why an event has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failed {
-    /// The function said so; this is its `errorMessage`.
+    /// The function returned an error; this is its `errorMessage`.
     Function(String),
-    /// The time was up. Lambda ends the process then, and so does this.
+    /// The time was over. Lambda ends the process then, and so does this.
     TimedOut,
 }
 
-/// A function: a program, and what its environment says.
+/// A function: a program and its environment.
 #[derive(Clone, Debug)]
 pub struct Function {
     /// The program.
     pub program: PathBuf,
-    /// Its environment, beside what Lambda adds. Nothing is inherited.
+    /// Its environment, besides what Lambda adds. Nothing is inherited.
     pub environment: Vec<(String, String)>,
     /// The longest that one event may take.
     pub timeout: Duration,
@@ -56,11 +56,11 @@ pub struct Function {
 struct Work {
     id: String,
     event: Bytes,
-    /// Milliseconds since 1970, as Lambda tells it.
+    /// Milliseconds since 1970, as Lambda gives it.
     deadline_ms: u128,
 }
 
-/// Who waits for the answer to which event.
+/// The callers that wait for answers, by event.
 #[derive(Default)]
 struct Pending(Mutex<HashMap<String, oneshot::Sender<Invocation>>>);
 
@@ -74,7 +74,7 @@ impl Pending {
 
     fn tell(&self, id: &str, outcome: Invocation) {
         let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // An answer that comes after its time is nobody's.
+        // An answer that comes too late is dropped.
         if let Some(tell) = pending.remove(id) {
             let _ = tell.send(outcome);
         }
@@ -87,7 +87,8 @@ struct Desk {
     pending: Pending,
 }
 
-/// A Runtime API for one function, whose process it starts, and starts again after a time-out.
+/// A Runtime API for one function. It starts the function's process, and starts it again after a
+/// time-out.
 ///
 /// One event runs at a time, as in one of Lambda's execution environments.
 pub struct RuntimeApi {
@@ -106,7 +107,7 @@ impl RuntimeApi {
     ///
     /// # Errors
     ///
-    /// If no port can be had.
+    /// If no port is free.
     pub async fn start(function: Function) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();
@@ -126,7 +127,7 @@ impl RuntimeApi {
         Ok(Self { function, address, queue, desk, process, last_id, output })
     }
 
-    /// Hands `event` to the function and waits for what it comes to.
+    /// Hands `event` to the function and waits for the result.
     ///
     /// # Errors
     ///
@@ -153,7 +154,7 @@ impl RuntimeApi {
         let outcome = tokio::time::timeout(self.function.timeout, invocation).await;
         if let (Err(_), Some(child)) = (&outcome, process.as_mut()) {
             let _ = child.kill().await;
-            // What the process did not fetch any more is not the next one's.
+            // An event that the process did not fetch must not go to the next process.
             self.desk.work.lock().await.try_recv().ok();
         }
         outcome.unwrap_or(Err(Failed::TimedOut))
@@ -165,20 +166,20 @@ impl RuntimeApi {
         String::from_utf8_lossy(&output).into_owned()
     }
 
-    /// Returns the output as soon as it `is_there`, or after ten seconds what there is: a function
-    /// prints before it answers, but what it printed may come through its pipe a little later.
+    /// Returns the output as soon as `is_there` is true for it, or after ten seconds in any case. A
+    /// function prints before it answers, but the text may come through its pipe a little later.
     pub async fn output_once(&self, is_there: impl Fn(&str) -> bool) -> String {
         let wait = async {
             while !is_there(&self.output()) {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
-        // Who asked finds out by himself that it is not there.
+        // If the time runs out, the caller sees the output that there is.
         let _ = tokio::time::timeout(Duration::from_secs(10), wait).await;
         self.output()
     }
 
-    /// Returns the process's id while it runs.
+    /// Returns the id of the process while it runs.
     pub async fn process_id(&self) -> Option<u32> {
         self.process.lock().await.as_ref().and_then(Child::id)
     }
@@ -217,7 +218,7 @@ impl RuntimeApi {
     }
 }
 
-/// Keeps everything that a stream says.
+/// Keeps everything that a stream prints.
 fn keep(
     stream: Option<impl tokio::io::AsyncRead + Unpin + Send + 'static>,
     output: &Arc<Mutex<Vec<u8>>>,
