@@ -1,10 +1,10 @@
-//! Attributes of DynamoDB's items, and the JSON that they are here.
+//! Attributes of DynamoDB's items, and their form in JSON.
 //!
-//! Numbers are kept as their digits. DynamoDB holds up to 38 of them, and a floating-point number
-//! would lose the rest: an attribute that nobody here knows must come back as it was.
+//! Numbers are kept as their digits. DynamoDB holds up to 38 digits, and a floating-point number
+//! would lose some of them. An attribute that nobody here knows must come back unchanged.
 //!
-//! Reading never fails as a whole. An attribute of a form that is not known is
-//! [`Attribute::Unreadable`], and only the item that has it is refused.
+//! Reading never fails as a whole. An attribute of an unknown form is [`Attribute::Unreadable`],
+//! and only the item that has it is refused.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -31,10 +31,10 @@ pub enum Attribute {
     S(String),
     /// A number, as its digits.
     N(String),
-    /// A switch.
+    /// A boolean.
     #[serde(rename = "BOOL")]
     Bool(bool),
-    /// Nothing; whether it says true or not.
+    /// Null. Its own value, true or false, means nothing.
     #[serde(rename = "NULL")]
     Null(bool),
     /// A map.
@@ -52,7 +52,7 @@ pub enum Attribute {
     /// A set of bytes, each in base64.
     #[serde(rename = "BS")]
     BytesSet(Vec<String>),
-    /// What is none of these.
+    /// Anything else.
     #[serde(skip)]
     Unreadable,
 }
@@ -73,7 +73,7 @@ pub(crate) fn bytes(text: &str) -> Option<Vec<u8>> {
 impl Attribute {
     /// Reads one attribute of DynamoDB's JSON.
     ///
-    /// What is no attribute becomes [`Attribute::Unreadable`].
+    /// Anything that is not an attribute becomes [`Attribute::Unreadable`].
     pub fn read(raw: &RawValue) -> Self {
         serde_json::from_str(raw.get()).unwrap_or(Attribute::Unreadable)
     }
@@ -86,20 +86,20 @@ impl Attribute {
         }
     }
 
-    /// Whether there is nothing there.
+    /// Whether it is null.
     pub fn is_null(&self) -> bool {
         matches!(self, Attribute::Null(_))
     }
 
-    /// Writes it as plain JSON: numbers to the digit, sets as lists, bytes as base64. `None` if it
-    /// could not be read.
+    /// Writes it as plain JSON: numbers with all their digits, sets as lists, bytes as base64.
+    /// `None` if it could not be read.
     pub fn to_json(&self) -> Option<String> {
         let mut out = String::new();
         self.write(&mut out)?;
         Some(out)
     }
 
-    /// Into one string for the whole item, so nested values are not copied again at each level.
+    /// Writes into one string for the whole item, so nested values are not copied at each level.
     fn write(&self, out: &mut String) -> Option<()> {
         match self {
             Attribute::S(text) | Attribute::B(text) => out.push_str(&quoted(text)),
@@ -132,7 +132,7 @@ impl Attribute {
         Some(())
     }
 
-    /// Makes an attribute of plain JSON. A number that DynamoDB cannot hold to the digit becomes
+    /// Makes an attribute of plain JSON. A number with digits that DynamoDB would lose becomes
     /// text. `None` if it is not JSON.
     pub fn of_json(json: &str) -> Option<Self> {
         let raw: &RawValue = serde_json::from_str(json).ok()?;
@@ -159,7 +159,7 @@ impl Attribute {
     }
 }
 
-/// `None` as soon as one value is.
+/// `None` as soon as one value is `None`.
 fn list<T>(
     out: &mut String,
     values: &[T],
@@ -180,16 +180,16 @@ pub(crate) fn quoted(text: &str) -> String {
     serde_json::to_string(text).unwrap_or_default()
 }
 
-/// The digits as they are where they are a JSON number, else as text.
+/// The digits, unchanged, if they are a JSON number; otherwise as text.
 ///
-/// Digits that come from DynamoDB are always a number; those of an export on disk may be anything.
+/// Digits that come from DynamoDB are always a number. Those of an export on disk may be anything.
 fn number(digits: &str) -> String {
     let starts = digits.starts_with(|first: char| first == '-' || first.is_ascii_digit());
     let is_number = starts && JsonText::parse(digits).is_some_and(|json| json.as_str() == digits);
     if is_number { digits.to_owned() } else { quoted(digits) }
 }
 
-/// Whether DynamoDB holds the number to the digit: at most 38 of them, between 1E-130 and 1E125.
+/// Whether DynamoDB keeps all digits of the number: at most 38 of them, between 1E-130 and 1E125.
 ///
 /// DYNAMODB: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html>
 fn fits_number(text: &str) -> bool {

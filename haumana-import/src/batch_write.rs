@@ -1,9 +1,9 @@
-//! Live tables of the earlier server's shape as a sink.
+//! A sink that writes live tables of the earlier server's form.
 //!
-//! It writes in batches, because an account may have 200,000 records. A batch has two ways to fail.
-//! A part of it may be unprocessed, because the table is busy: that part is sent again, with
-//! growing pauses. Or one item may be invalid, and then DynamoDB refuses all of them: then each is
-//! sent alone, and only the bad one is refused.
+//! It writes in batches, because an account may have 200,000 records. A batch can fail in two ways.
+//! A part of it may be unprocessed, because the table is busy. That part is sent again, with
+//! growing pauses. Or one item may be invalid, and DynamoDB refuses the whole batch. Then each item
+//! is sent alone, and only the bad one is refused.
 //!
 //! Each write puts a whole item without a condition. Repeating it is harmless, and a run that was
 //! stopped is repeated with `--again`.
@@ -22,7 +22,7 @@ use std::time::Duration;
 const BATCH_ITEMS: usize = 25;
 /// How often unprocessed items are sent again without any progress.
 const TRIES: u32 = 12;
-/// It doubles up to five seconds.
+/// The first pause. It doubles up to five seconds.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 
 /// Two tables that the earlier server's functions read.
@@ -45,8 +45,8 @@ impl LiveTables {
         }
     }
 
-    /// Checks that both tables are empty: an item that stands there under the same id in another
-    /// case, or of a piece that is deleted here, would stay.
+    /// Checks that both tables are empty. An item that is there under the same id in another case,
+    /// or of a piece that is deleted here, would otherwise stay.
     ///
     /// # Errors
     ///
@@ -67,7 +67,7 @@ impl LiveTables {
         Ok(())
     }
 
-    /// Sends one batch until every item of it is processed.
+    /// Sends one batch until all its items are processed.
     ///
     /// INVARIANT: `left` shrinks, or `tries` grows; this loop cannot spin.
     async fn put_batch(&self, name: &str, items: &[Item]) -> Result<()> {
@@ -96,7 +96,7 @@ impl LiveTables {
         Ok(())
     }
 
-    /// Puts one item; `Some` if the table does not take it.
+    /// Puts one item; `Some` if the table refuses it.
     async fn put_one(&self, name: &str, item: &Item) -> Result<Option<Refused>> {
         let put = self.client.put_item().table_name(name).set_item(Some(to_sdk(item.clone())));
         match put.send().await.map_err(aws_sdk_dynamodb::error::SdkError::into_service_error) {
@@ -121,7 +121,7 @@ impl Sink for LiveTables {
             if !service.is_some_and(|error| is_invalid(error.meta().code())) {
                 return Err(error);
             }
-            // One bad item refuses its whole batch; alone it refuses itself.
+            // One bad item makes its whole batch fail. Sent alone, only the bad item fails.
             for item in batch {
                 if let Some(why) = self.put_one(name, item).await? {
                     refused.push((item.clone(), why));
@@ -138,11 +138,11 @@ impl Sink for LiveTables {
 
 fn put(item: &Item) -> WriteRequest {
     let item = PutRequest::builder().set_item(Some(to_sdk(item.clone()))).build();
-    // The builder only wants to be given an item, and was.
+    // The builder only requires an item, and has one.
     WriteRequest::builder().set_put_request(item.ok()).build()
 }
 
-/// DynamoDB has one code for all that is wrong with an item.
+/// DynamoDB has one code for everything that is wrong with an item.
 fn is_invalid(code: Option<&str>) -> bool {
     code == Some("ValidationException")
 }

@@ -1,7 +1,8 @@
-//! What the two programs share: the store that is named on the command line.
+//! The code that both programs share: the store that the command line names.
 //!
-//! Both programs open the store by itself, without a server. On DynamoDB servers may run meanwhile:
-//! each write is a compare-and-swap on the head of its user, so neither side overwrites the other.
+//! Both programs open the store themselves, without a server. On DynamoDB servers may run
+//! meanwhile: each write is a compare-and-swap on the head of its user, so neither side overwrites
+//! the other.
 //!
 //! Neither program takes credentials as an option, as other users of a machine can see command
 //! lines.
@@ -25,7 +26,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How much longer than the retention time history stays in DynamoDB, for whoever is late.
+/// How many days longer than the retention history stays in DynamoDB.
 const TTL_MARGIN_DAYS: u32 = 10;
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -76,7 +77,7 @@ impl StoreArgs {
     ///
     /// [`ErrorKind::Target`] if there is no region, or the environment has no credentials.
     pub fn service(&self) -> Result<Service> {
-        // A guessed region would have tables of the same names, perhaps.
+        // A guessed region might have tables with the same names.
         let unnamed = "DynamoDB needs a region: --region, or AWS_REGION";
         let region = self.region.clone().ok_or_else(|| Error::new(ErrorKind::Target, unnamed))?;
         let missing = "the environment has no AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
@@ -85,8 +86,8 @@ impl StoreArgs {
         Ok(Service { region, endpoint: self.endpoint.clone(), credentials, http: None })
     }
 
-    /// Refuses a table of the earlier server that is one of ours: neither may see the other's
-    /// items.
+    /// Refuses a table of the earlier server that is one of ours. The earlier server and
+    /// haumana-sync must not see each other's items.
     ///
     /// # Errors
     ///
@@ -102,12 +103,12 @@ impl StoreArgs {
         Ok(())
     }
 
-    /// Opens the store, and returns the generation that its data is in. `missing` says what to do
-    /// where there is no database file.
+    /// Opens the store, and returns the generation of its data. `missing` says what to do if there
+    /// is no database file.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Target`] if it is not there, or not as it must be.
+    /// [`ErrorKind::Target`] if the store is missing, or not as it must be.
     pub async fn open(
         &self,
         backend: Backend,
@@ -118,8 +119,8 @@ impl StoreArgs {
             Backend::Sqlite => self.open_sqlite(missing, asked),
             Backend::Dynamodb => {
                 let store = self.open_dynamodb().await?;
-                // What the functions serve in, if they were ever told a higher one. Nothing is written
-                // here: the functions raise it.
+                // The generation in which the functions serve, if the tables know a higher one. It
+                // is not raised here: the functions do that.
                 let known = store.known_generation().await.map_err(|error| {
                     let what = format!("the generation of the tables {}… is not told", self.prefix);
                     Error::new(ErrorKind::Target, what).because(error)
@@ -152,7 +153,7 @@ impl StoreArgs {
             busy_timeout: Duration::from_secs(60),
             max_bytes: None,
         };
-        // Who changes nothing begins no new life of the data.
+        // A run that changes nothing must not begin a new life of the data.
         let asked = if missing == MissingFile::Make { asked } else { Generation(0) };
         let store = SqliteStore::open_asking(&options, asked).map_err(|error| {
             target(format!("{}: it cannot be opened", path.display())).because(error)
@@ -171,7 +172,7 @@ impl StoreArgs {
             columns: Columns::of(&repertoire::schema()),
             history_ttl: DAY * (self.retention_days + TTL_MARGIN_DAYS),
             allowance: None,
-            // Nobody waits for an answer: better late than not.
+            // No user waits for an answer, so it retries for long.
             retry: Retry {
                 budget: Duration::from_secs(120),
                 longest_wait: Duration::from_secs(10),
@@ -194,19 +195,19 @@ impl StoreArgs {
     }
 }
 
-/// What to do where there is no database file.
+/// What to do if there is no database file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissingFile {
     /// Make it.
     Make,
-    /// Go on with an empty store in memory.
+    /// Use an empty store in memory.
     Pretend,
-    /// Say so.
+    /// Return an error.
     Refuse,
 }
 
-/// Reads the command line. If it asks for help or is wrong, prints what there is to say, and returns
-/// the exit code: 1 where it is wrong, as 2 means that items were refused.
+/// Reads the command line. If it asks for help or is wrong, prints the answer and returns the exit
+/// code. A wrong command line gives 1, because 2 means that items were refused.
 pub fn arguments<T: Parser>() -> std::result::Result<T, ExitCode> {
     T::try_parse().map_err(|said| {
         let is_help = said.print().is_ok() && !said.use_stderr();
@@ -214,13 +215,13 @@ pub fn arguments<T: Parser>() -> std::result::Result<T, ExitCode> {
     })
 }
 
-/// Makes the file of a report, which holds user ids: only its owner may read it.
+/// Makes the file of a report. It holds user ids, so only its owner may read it.
+///
+/// A file with that name is removed first. It is not emptied, because others may have it open.
 ///
 /// # Errors
 ///
 /// [`ErrorKind::Report`] if it cannot be made.
-///
-/// A file of that name is removed first, and not emptied: others may have it open.
 pub fn report_file(path: &Path) -> Result<Box<dyn Write + Send>> {
     let file = private(path).map_err(|error| {
         let what = format!("{}: the report cannot be made", path.display());
@@ -230,7 +231,7 @@ pub fn report_file(path: &Path) -> Result<Box<dyn Write + Send>> {
 }
 
 fn private(path: &Path) -> std::io::Result<File> {
-    // The report of before is replaced. What a link led to stays what it is.
+    // An earlier report is replaced. If it was a link, the target of the link is not touched.
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}

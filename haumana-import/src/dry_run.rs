@@ -1,11 +1,11 @@
 //! A store that only pretends to write.
 //!
-//! An import into it goes through the same engine and the same merge as a real one. So what it says
-//! is what the import would do, as long as nobody edits in between.
+//! An import into it goes through the same engine and the same merge as a real one. So it reports
+//! what the import would do, as long as nobody edits in between.
 //!
-//! Three things are not pretended: lists of changes, the index, and the history of one record come
-//! from the store beneath. Memory grows with what is pretended: each record that would be written
-//! is held.
+//! These reads come from the store beneath, without pretended writes: lists of changes, the index,
+//! the history of one record, and the floor of an erased account. Memory grows with each record
+//! that would be written.
 
 use haumana_sync::Store;
 use haumana_sync::id::{Key, KindNumber, UserId};
@@ -17,10 +17,9 @@ use haumana_sync::time::UnixMillis;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Answers reads from a store beneath and from what it pretends to have written; writes nothing.
+/// Reads from the store beneath and from its pretended writes. It writes nothing.
 ///
-/// What was pretended is kept in memory. Lists of changes are those of the
-/// store beneath.
+/// Pretended writes are kept in memory. Lists of changes are those of the store beneath.
 #[derive(Debug)]
 pub struct DryRun {
     /// It is only read.
@@ -29,7 +28,7 @@ pub struct DryRun {
     pretended: Mutex<Pretended>,
 }
 
-/// The latest state of each; a later pretended commit replaces an earlier one.
+/// The latest state of each item. A later pretended commit replaces an earlier one.
 #[derive(Debug, Default)]
 struct Pretended {
     heads: HashMap<UserId, Head>,
@@ -38,7 +37,7 @@ struct Pretended {
 }
 
 impl DryRun {
-    /// Makes one on `below`.
+    /// Makes one on top of `below`.
     pub fn new(below: Arc<dyn Store>) -> Self {
         Self { below, pretended: Mutex::default() }
     }
@@ -121,7 +120,7 @@ impl Store for DryRun {
     }
 
     async fn erase(&self, _user: &UserId) -> Result<Wiped> {
-        // Nothing here erases; whoever asks must not believe that it was done.
+        // Nothing is erased here, so the caller must not believe that it was done.
         Err(Error::new("erase", ErrorKind::Unavailable))
     }
 

@@ -1,18 +1,18 @@
 //! Why a run ended before its work was done.
 //!
-//! An item that cannot be taken is no error but an outcome in the report. An error here concerns
-//! everything that comes after: the source ends in the middle, the store does not answer, the disk
-//! is full.
+//! An item that cannot be imported is not an error; it is an outcome in the report. An error here
+//! concerns all that follows: the source ends in the middle, the store does not answer, the disk is
+//! full.
 
 use std::path::{Path, PathBuf};
 
-/// What whoever started the run can do about an [`Error`].
+/// What the operator can do about an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The source cannot be read: it is incomplete, or not what it was said to be.
+    /// The source cannot be read: it is incomplete, or of another form than expected.
     Source,
-    /// The target cannot be written, or not as it was asked for.
+    /// The target cannot be written, or not in the way that was asked for.
     Target,
     /// The report cannot be written.
     Report,
@@ -30,7 +30,7 @@ pub struct Error {
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
-/// The result of what a run does.
+/// The result of a run or of a part of it.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
@@ -39,9 +39,9 @@ impl Error {
         Self { kind, what: what.into(), source: None }
     }
 
-    /// Adds what it came from.
+    /// Adds the cause.
     ///
-    /// The source must not show a user's data in its text, as it is printed.
+    /// The text of the cause must not show a user's data, because it is printed.
     #[must_use]
     pub fn because(self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self { source: Some(source.into()), ..self }
@@ -58,7 +58,7 @@ impl Error {
     }
 }
 
-/// An error with everything that caused it, on one line.
+/// An error with all its causes, on one line.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

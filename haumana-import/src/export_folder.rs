@@ -2,11 +2,11 @@
 //!
 //! See <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataExport.Output.html>.
 //!
-//! An export is trusted only if it is whole. The manifest lists the files, and how many items each
-//! has; a file that is missing stops the start, and one that has fewer or more items stops the run
-//! when its end is reached. A line that is no item is counted, and reported as refused.
+//! An export is trusted only if it is complete. The manifest lists the files, and how many items
+//! each has. If a file is missing, opening fails. If a file has fewer or more items, the run fails
+//! at its end. A line that is not an item is counted, and reported as refused.
 //!
-//! Files are read as streams. A line is held in memory, and a page of 500 items.
+//! Files are read as streams. Memory holds one line, and a page of 500 items.
 
 use crate::attribute::{Attribute, Item};
 use crate::error::{Error, ErrorKind, Result};
@@ -30,7 +30,7 @@ const LINE_BYTES: u64 = 8_000_000;
 /// One table's export on disk.
 pub struct ExportFolder {
     table: Table,
-    /// Those that were not opened yet.
+    /// The files that are not opened yet.
     files: VecDeque<DataFile>,
     open: Option<OpenFile>,
 }
@@ -45,11 +45,11 @@ struct OpenFile {
     file: DataFile,
     /// Decompressed if the name ends in `.gz`.
     lines: Box<dyn BufRead + Send>,
-    /// Lines so far; also the number in the place of an item.
+    /// Lines so far. Also the number in the place of an item.
     n_read: u64,
 }
 
-/// A member that is absent says nothing against the export.
+/// A manifest without one of these members is accepted.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Summary {
@@ -82,7 +82,7 @@ impl ExportFolder {
     /// # Errors
     ///
     /// [`ErrorKind::Source`] if there is no export, more than one, an incremental one, one in
-    /// another format, or one of which files are missing.
+    /// another format, or one with missing files.
     pub fn open(table: Table, folder: &Path) -> Result<Self> {
         let folder = find(folder)?;
         let summary = read_text(&folder.join(SUMMARY))?;
@@ -113,7 +113,7 @@ impl ExportFolder {
         self.files.iter().map(|file| file.n_items).sum()
     }
 
-    /// Returns the file that is being read, opening the next one where none is.
+    /// Returns the file that is being read. If there is none, opens the next one.
     fn file(&mut self) -> Result<Option<&mut OpenFile>> {
         if self.open.is_none() {
             let Some(file) = self.files.pop_front() else { return Ok(None) };
@@ -143,7 +143,7 @@ impl Source for ExportFolder {
 }
 
 impl OpenFile {
-    /// Several gzip members one after the other are one file.
+    /// Several gzip members in a row count as one file.
     fn open(file: DataFile) -> Result<Self> {
         let opened = File::open(&file.path).map_err(|error| unread(&file.path).because(error))?;
         let is_packed = file.path.extension().is_some_and(|extension| extension == "gz");
@@ -176,11 +176,11 @@ impl OpenFile {
         Ok(Some(Found { table, place: format!("{name}:{}", self.n_read), item }))
     }
 
-    /// What was promised must have come: a file that was cut between lines looks whole.
+    /// Checks the number of items, because a file that was cut between two lines looks complete.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Source`] if the file has not as many items as the manifest says.
+    /// [`ErrorKind::Source`] if the file has another number of items than the manifest says.
     fn end(&self) -> Result<Option<Found>> {
         if self.n_read == self.file.n_items {
             return Ok(None);
@@ -196,8 +196,8 @@ fn attributes(raw: &BTreeMap<String, Box<RawValue>>) -> Item {
 
 /// The folder with the manifests: `folder` itself, or the only one below it.
 ///
-/// It looks up to four levels below. Of two exports it takes neither: nobody could say which one is
-/// meant.
+/// It looks up to four levels below. If it finds two exports it takes neither, because it cannot
+/// know which one is meant.
 fn find(folder: &Path) -> Result<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![(folder.to_owned(), 0)];

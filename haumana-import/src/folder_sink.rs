@@ -1,8 +1,8 @@
-//! Writing items to disk in the shape of DynamoDB's export, to look at or to import again.
+//! Writes items to disk in the form of DynamoDB's export, to look at or to import again.
 //!
-//! The folder has for each table what DynamoDB would have exported: `data/items.json.gz` with one
+//! For each table, the folder has what DynamoDB would have exported: `data/items.json.gz` with one
 //! item a line, and two manifests. The manifests are written last. A folder without them is an
-//! export that broke off, and cannot be imported by mistake.
+//! unfinished export, and cannot be imported by mistake.
 
 use crate::attribute::Item;
 use crate::error::{Error, ErrorKind, Result};
@@ -31,7 +31,7 @@ struct Data {
 }
 
 impl FolderSink {
-    /// Makes the folder, which only its owner may read; it must not exist.
+    /// Makes the folder, which must not exist. Only its owner may read it.
     ///
     /// # Errors
     ///
@@ -45,7 +45,7 @@ impl FolderSink {
         Ok(Self { folder: folder.to_owned(), pieces, sessions })
     }
 
-    /// Both files are open from the start, as pages of an account have records of both tables.
+    /// Both files are open from the start, because a page of an account has records of both tables.
     fn of(&mut self, table: Table) -> &mut Data {
         match table {
             Table::Pieces => &mut self.pieces,

@@ -1,10 +1,10 @@
-//! Taking everything that a source gives into the engine.
+//! Imports everything that a source has into the engine.
 //!
-//! A page is read, its items are sorted by user, and the users are worked on side by side. Work of
-//! one user stays serial: two commits of one account would only race for its head.
+//! A page is read, its items are sorted by user, and several users are worked on at the same time.
+//! The work for one user is serial: two commits of one account would only race for its head.
 //!
-//! A refused item blocks nobody. A failure of the store ends the run, as it concerns everybody;
-//! what was taken stays, and the next run goes on.
+//! A refused item does not stop the others. A failure of the store ends the run, because it
+//! concerns all users. What was imported stays, and the next run continues.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::item::{self, Refused};
@@ -17,26 +17,27 @@ use haumana_sync::engine::{self, Engine, PushOutcome};
 use haumana_sync::id::UserId;
 use std::collections::BTreeMap;
 
-/// How many records of one user are taken over at once.
+/// How many records of one user go into one call of the engine.
 ///
-/// More would make a lost race more expensive; fewer would make more commits.
+/// With more, a lost race costs more. With fewer, there are more commits.
 const CHUNK_RECORDS: usize = 50;
-/// How many users are worked on at once: a user's own writes are serial.
+/// How many users are worked on at once.
 ///
-/// It hides the time of one round trip behind others.
+/// While one user's call waits for the store, the others go on.
 const USERS: usize = 8;
 
-/// Looks on, between pages.
+/// Watches a run, between pages.
 ///
-/// It gets numbers only, so a program can print progress without seeing anybody's data.
+/// It gets numbers only, so a program can print progress without seeing users' data.
 pub trait Watch: Send {
     /// A page is done.
     fn page_done(&mut self, counts: &Counts);
 }
 
-/// Takes over everything that `source` gives. What cannot be taken is in the report.
+/// Imports everything that `source` has. Refused items are in the report.
 ///
-/// May be stopped at any moment and repeated at any time; see [`Phones::take_over`](haumana_app::Phones::take_over).
+/// It may be stopped at any moment and repeated at any time; see
+/// [`Phones::take_over`](haumana_app::Phones::take_over).
 ///
 /// # Errors
 ///
@@ -77,7 +78,7 @@ pub async fn import(
 
 /// # Errors
 ///
-/// `unreadable` for a line that is no item, and what [`item::read`] says.
+/// `unreadable` for a line that is not an item, and the errors of [`item::read`].
 fn read(found: &Found) -> std::result::Result<(UserId, Earlier), Refused> {
     match &found.item {
         Some(item) => item::read(found.table, item),
@@ -85,7 +86,7 @@ fn read(found: &Found) -> std::result::Result<(UserId, Earlier), Refused> {
     }
 }
 
-/// Outcomes come in the order of the items. If the whole account refuses, each item of the chunk
+/// Outcomes come in the order of the items. If the whole account is refused, each item of the chunk
 /// has that outcome.
 async fn take_over(
     engine: &Engine,
@@ -108,7 +109,7 @@ async fn take_over(
     Ok(outcomes)
 }
 
-/// In the words of a report. A record whose version is 1 was made by this item.
+/// The outcome for the report. A record whose version is 1 was made by this item.
 fn outcome(result: TakenOver) -> Outcome {
     match (result.outcome, result.version) {
         (PushOutcome::Applied, Some(1)) => Outcome::Created,
@@ -121,7 +122,7 @@ fn outcome(result: TakenOver) -> Outcome {
     }
 }
 
-/// What concerns one user is theirs alone; what concerns the store ends the run.
+/// An error of one account becomes a refusal. An error of the store ends the run.
 fn refused(error: engine::Error) -> Result<Refused> {
     match error.kind() {
         engine::ErrorKind::Gone => Ok(Refused::new("gone", "the user has erased the account")),

@@ -1,16 +1,16 @@
-//! What an item of the earlier server's tables says, in the app's words.
+//! Reads an item of the earlier server's tables as a record of the app.
 //!
-//! The earlier server stored what phones sent, nearly as it came. Odd types are read as what they
-//! mean where that is plain; whatever the app's reader refuses then is refused here, by the same
+//! The earlier server stored what phones sent, nearly unchanged. An unusual type is accepted if its
+//! meaning is clear. Everything that the app's reader then refuses is refused here, by the same
 //! code.
 //!
 //! The steps are: find the user in the partition key; find the id; write the other attributes as
-//! the JSON that the app would send; give that JSON to the reader of the app's requests. So limits
-//! and forms are checked by the code that checks phones, and an item cannot bring in what a phone
-//! could not.
+//! the JSON that the app would send; give that JSON to the reader of the app's requests. So the
+//! code that checks phones checks limits and forms here too, and an item cannot bring in what a
+//! phone could not.
 //!
-//! What the earlier server kept for itself, such as its version numbers, is left out: it counted
-//! states of another server.
+//! Values that the earlier server kept for itself, such as its version numbers, are left out,
+//! because they counted states of another server.
 
 use crate::attribute::{Attribute, Item, quoted};
 use haumana_app::wire::{AppPiece, AppSession};
@@ -41,7 +41,7 @@ impl Table {
 
     /// Returns the names of its key attributes: partition, then sort.
     ///
-    /// Together they name an item. A report has them and nothing else of it.
+    /// Together they name an item. They are all that a report shows of it.
     pub fn key_names(self) -> [&'static str; 2] {
         match self {
             Table::Pieces => ["userId", "pieceId"],
@@ -50,10 +50,10 @@ impl Table {
     }
 }
 
-/// Why an item cannot be taken. Holds nothing of its content.
+/// Why an item cannot be imported. It contains nothing of the item's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// A stable code; those of the wire, `invalid_user`, `unreadable`, `gone` and `internal`.
+    /// A stable code: one of the wire, or `invalid_user`, `unreadable`, `gone` or `internal`.
     pub code: &'static str,
     /// Why, for people.
     pub message: String,
@@ -72,11 +72,11 @@ impl From<Rejected> for Refused {
     }
 }
 
-/// Reads an item: whose it is, and what the engine is to take over.
+/// Reads an item: its user, and the record for the engine.
 ///
 /// # Errors
 ///
-/// [`Refused`] if it cannot be taken.
+/// [`Refused`] if the item cannot be imported.
 pub fn read(table: Table, item: &Item) -> Result<(UserId, Earlier), Refused> {
     let user = user(table, item)?;
     let id = id(table, item)?;
@@ -101,7 +101,7 @@ pub fn read(table: Table, item: &Item) -> Result<(UserId, Earlier), Refused> {
     Ok((user, Earlier { item: id, written_at, record }))
 }
 
-/// Whose the item is: its partition says so. An item of the other table is nobody's.
+/// The user of the item, from its partition key.
 ///
 /// Only the key decides. If a session has an attribute `userId` that says something else, the
 /// reader refuses it, as in a phone's request.
@@ -124,7 +124,7 @@ fn user(table: Table, item: &Item) -> Result<UserId, Refused> {
     text.and_then(UserId::verified_by_caller).ok_or_else(refused)
 }
 
-/// The id as it stands; of a session without one, what the sort key ends with.
+/// The id of the item. For a session without one it is the end of the sort key.
 fn id(table: Table, item: &Item) -> Result<String, Refused> {
     let refused = |message| Refused::new("invalid_id", message);
     let name = if table == Table::Pieces { "pieceId" } else { "sessionId" };
@@ -141,9 +141,9 @@ fn id(table: Table, item: &Item) -> Result<String, Refused> {
     }
 }
 
-/// A JSON object that is being written.
+/// A JSON object that is being written, from left to right.
 ///
-/// Written from left to right; a name is never written twice, since an item has each name once.
+/// A name is never written twice, since an item has each name once.
 #[derive(Default)]
 struct Object {
     json: String,
@@ -154,7 +154,7 @@ struct Object {
 }
 
 impl Object {
-    /// `json` must be JSON; it is not checked here but when the object is finished.
+    /// `json` must be JSON. It is checked when the object is finished, not here.
     fn add(&mut self, name: &str, json: String) {
         self.json.push(if self.json.is_empty() { '{' } else { ',' });
         self.json.push_str(&quoted(name));
@@ -168,14 +168,14 @@ impl Object {
             .map_err(|_| Refused::new("unreadable", "the item cannot be written as JSON"))
     }
 
-    /// Takes one attribute in the type that the app would send.
+    /// Adds one attribute in the type that the app would send.
     ///
     /// # Errors
     ///
-    /// `invalid_field` if the type cannot be read as what the field holds.
+    /// `invalid_field` if the value cannot be read as the type of the field.
     fn take(&mut self, table: Table, name: &str, value: &Attribute) -> Result<(), Refused> {
         let json = match (table, name) {
-            // The keys are read on their own; the rest of these numbered another server's states.
+            // The keys are read elsewhere. The others numbered states of another server.
             (Table::Pieces, "userId" | "pieceId" | "version" | "locallyModified") => return Ok(()),
             (Table::Sessions, "pk" | "sk" | "sessionId" | "syncedAt" | "version") => return Ok(()),
             (_, "lastSyncedAt") => return Ok(()),
@@ -198,8 +198,8 @@ impl Object {
         Ok(())
     }
 
-    /// A piece that does not say when it was edited was edited when it was written, or made; one
-    /// that says none of these is older than any edit.
+    /// If a piece does not say when it was edited, the time of the edit is that of the write, or
+    /// else that of its creation. If it has none of these, it counts as older than any edit.
     fn date(&mut self, written_at: Option<UnixMillis>, created_at: Option<UnixMillis>) {
         if !self.is_dated {
             let at = written_at.or(created_at).unwrap_or_default();
@@ -207,7 +207,7 @@ impl Object {
         }
     }
 
-    /// A session that does not say when it began has it in its sort key.
+    /// If a session does not say when it began, its sort key does.
     fn start(&mut self, item: &Item) {
         let sort = item.get("sk").and_then(Attribute::as_text).unwrap_or_default();
         let at = sort.split('#').find_map(UnixMillis::parse);
@@ -217,7 +217,7 @@ impl Object {
     }
 }
 
-/// Names the attribute where the app knows it; other names are a student's, perhaps.
+/// Names the attribute if the app knows it. Other names may come from a user and are not shown.
 fn wrong_type(table: Table, name: &str) -> String {
     let is_known = match table {
         Table::Pieces => {
@@ -233,7 +233,7 @@ fn wrong_type(table: Table, name: &str) -> String {
 }
 
 /// Flags and texts are read generously, see `flag`. An attribute that the app does not know is kept
-/// as it is, whatever its type.
+/// unchanged, whatever its type.
 fn of_class(class: FieldClass, value: &Attribute) -> Option<String> {
     match (class, value) {
         (FieldClass::Flag, value) => {
@@ -247,7 +247,7 @@ fn of_class(class: FieldClass, value: &Attribute) -> Option<String> {
     }
 }
 
-/// Numbers and words are accepted too, where they can mean one thing only. An empty text is "no".
+/// Numbers and words are accepted too, if their meaning is clear. An empty text is "no".
 fn flag(value: &Attribute) -> Option<bool> {
     match value {
         Attribute::Bool(flag) => Some(*flag),
@@ -260,12 +260,12 @@ fn flag(value: &Attribute) -> Option<bool> {
     }
 }
 
-/// An instant in any form that was met: RFC 3339, or seconds or milliseconds since 1970.
+/// An instant in any form that the tables contain: RFC 3339, or seconds or milliseconds since 1970.
 ///
 /// A number tells its unit by its size: below 100,000,000,000 it is seconds, from there on
 /// milliseconds. Fractions are cut off. A time before 1970 that is a number is refused.
 fn instant(value: &Attribute) -> Option<UnixMillis> {
-    /// Seconds of the year 5138, milliseconds of the year 1973.
+    /// As seconds this is the year 5138; as milliseconds it is the year 1973.
     const FIRST_MS: i64 = 100_000_000_000;
     let (Attribute::S(text) | Attribute::N(text)) = value else {
         return None;

@@ -1,13 +1,12 @@
 //! The way back: live records as items of the earlier server's tables.
 //!
-//! It is for the day on which a move has to be undone. What the old functions understand is
-//! written, and nothing else: tombstones, history and the inbox have no place there, and stay in
-//! haumana-sync's own tables.
+//! It is for the case that a move must be undone. Only what the old functions understand is
+//! written. They know no tombstones, history or inbox; these stay in haumana-sync's own tables.
 //!
-//! Phones must accept what the old functions then send. They accept a piece only if its version is
-//! greater than the one that they hold, and give each piece that was written after their last sync.
-//! So `version` is above every number that a phone was given, and `lastSyncedAt` is the time of the
-//! export.
+//! Phones must accept what the old functions then send. A phone accepts a piece only if its version
+//! is greater than the phone's own, and the functions send only pieces that were written after the
+//! phone's last sync. So `version` is above every number that a phone was given, and `lastSyncedAt`
+//! is the time of the export.
 
 use crate::attribute::{Attribute, Item};
 use crate::error::{Error, ErrorKind, Result};
@@ -21,19 +20,19 @@ use haumana_sync::time::UnixMillis;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// How many records are read at a time, and how many bytes at most.
+/// How many records a page has at most. It also has a limit of bytes.
 ///
-/// A page ends at whichever of the two comes first.
+/// A page ends at the limit that is reached first.
 const PAGE_RECORDS: usize = 500;
 const PAGE_BYTES: usize = 8 << 20;
 
-/// Where items go.
+/// The target of the items.
 ///
-/// Items of one call are of one table. A sink may buffer them until `finish` is called.
+/// The items of one call are of one table. A sink may buffer them until `finish` is called.
 #[async_trait::async_trait]
 pub trait Sink: Send {
-    /// Puts `items`, each in place of the one with its keys, and returns those that the table does
-    /// not take, with the reason. Putting the same again is harmless.
+    /// Puts `items`. Each replaces the item with its keys. Returns those that the table refuses,
+    /// with the reason. Putting the same items again is harmless.
     ///
     /// # Errors
     ///
@@ -44,16 +43,16 @@ pub trait Sink: Send {
     ///
     /// # Errors
     ///
-    /// As [`Sink::put`].
+    /// Those of [`Sink::put`].
     async fn finish(&mut self) -> Result<()>;
 }
 
-/// How far an export is.
+/// The progress of an export.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Exported {
     /// Users looked at.
     pub users: u64,
-    /// Users who have nothing here.
+    /// Users without data here.
     pub empty: u64,
     /// Pieces put.
     pub pieces: u64,
@@ -74,16 +73,16 @@ impl fmt::Display for Exported {
     }
 }
 
-/// Puts the live pieces and sessions of `user` into `sink`; `each_refused` is told of those that it
-/// does not take. Tombstones, history and conflicts stay behind.
+/// Puts the live pieces and sessions of `user` into `sink`, without tombstones, history and
+/// conflicts. `each_refused` is called for each item that the sink refuses.
+///
+/// `written_at` becomes `lastSyncedAt` of each item: give all users of a run the same time. The
+/// counts are added to `exported`, so it can count a whole run. If an account changes meanwhile,
+/// its export is not one consistent state; freeze the API first.
 ///
 /// # Errors
 ///
 /// [`Error`] if the store or the sink cannot go on. Repeating is harmless.
-///
-/// `written_at` becomes `lastSyncedAt` of each item: give all users of a run the same time.
-/// `exported` is added to, so it can count a whole run. A user whose account changes meanwhile is
-/// exported as the pages find it; freeze the API first.
 pub async fn export_user(
     engine: &Engine,
     user: &UserId,
@@ -126,7 +125,7 @@ pub async fn export_user(
     }
 }
 
-/// The item of a record as the earlier server would hold it; `None` of a tombstone.
+/// The item for a record, in the earlier server's form; `None` for a tombstone.
 ///
 /// # Errors
 ///
@@ -154,8 +153,7 @@ pub fn item_of(
     Ok(Some((table, item)))
 }
 
-/// Values that are null are absent in the item. Keys that nobody knows are written back as
-/// attributes.
+/// A null value is left out of the item. Unknown keys are written back as attributes.
 fn piece_item(user: &UserId, change: &Changed, piece: &Piece, written_at: UnixMillis) -> Item {
     let mut item = Item::new();
     for name in piece.names() {
@@ -164,7 +162,7 @@ fn piece_item(user: &UserId, change: &Changed, piece: &Piece, written_at: UnixMi
             Value::Flag(flag) => Attribute::Bool(flag),
             Value::Text(text) => Attribute::S(text),
             Value::Json(json) => unknown(json.as_str()),
-            // No field of a piece moves with another.
+            // Pieces have no groups.
             Value::Group(_) => continue,
         };
         item.insert(name.to_owned(), value);
@@ -182,8 +180,8 @@ fn piece_item(user: &UserId, change: &Changed, piece: &Piece, written_at: UnixMi
     item
 }
 
-/// The sort key is made of start and id, as the old functions made it, so a session that is written
-/// again replaces itself.
+/// The sort key is made of start and id, as the old functions made it. So if a session is written
+/// again, it replaces itself.
 fn session_item(
     user: &UserId,
     change: &Changed,
@@ -211,22 +209,22 @@ fn session_item(
     item
 }
 
-/// The number that an item gets in place of version k.
+/// The number of an item, for version k of its record.
 ///
-/// Phones hold `k·2^32` and something, each its own, and take over only what has a greater number.
-/// This one is above every number of version k, so that all phones come to hold one number again
-/// and see each other's edits.
+/// For version k each phone holds a number of its own, `k·2^32` and something. A phone accepts only
+/// an item with a greater number. This number is above every number for version k. So all phones
+/// get the same number again, and see each other's edits.
 fn version(version: u32) -> u64 {
     WireVersion::issue(version.saturating_add(1), 0).0
 }
 
-/// A time as the app sends it: without milliseconds where there are none.
+/// A time in the form of the app: without milliseconds if they are zero.
 fn app_time(at: UnixMillis) -> String {
     let text = at.to_string();
     text.strip_suffix(".000Z").map_or(text.clone(), |secs| format!("{secs}Z"))
 }
 
-/// An unknown key; it was JSON when it was taken in.
+/// An unknown key. It was JSON when it was imported.
 fn unknown(json: &str) -> Attribute {
     Attribute::of_json(json).unwrap_or_else(|| Attribute::S(json.to_owned()))
 }

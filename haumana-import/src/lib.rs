@@ -1,36 +1,35 @@
 //! Moving from the earlier server's DynamoDB tables into haumana-sync, and back.
 //!
-//! [`import`] takes every item that a [`Source`] gives into an engine: DynamoDB's export on disk
-//! ([`ExportFolder`]) or the live tables ([`LiveTable`]). It keeps no state of its own: what was
-//! taken from an item stands with the record, so that a run can be stopped at any moment and
-//! repeated at any time. [`export_user`] writes live records into a [`Sink`] in the earlier
-//! server's shape.
+//! [`import`] reads all items of a [`Source`] into an engine. A source is DynamoDB's export on disk
+//! ([`ExportFolder`]) or the live tables ([`LiveTable`]). The import keeps no state of its own: the
+//! record remembers what was read from its item. So a run can be stopped at any moment and repeated
+//! at any time. [`export_user`] writes live records into a [`Sink`] in the earlier server's form.
 //!
 //! The two programs, `haumana-import` and `haumana-export-legacy`, are thin; see `docs/import.md`.
 //!
 //! **Invariant:** the only scans are of the earlier server's tables.
-//! **Invariant:** nothing here writes records but through [`haumana_app::Phones::take_over`].
+//! **Invariant:** nothing here writes records except through [`haumana_app::Phones::take_over`].
 //!
 //! # How an item gets in
 //!
 //! ```text
 //!  Source ─▶ read: whose, and what ─▶ engine, as an edit of what was imported before ─▶ Report
 //! ```
-//! 1. A [`Source`] gives a page of items.
-//! 2. [`read`] finds the user and the record of each. What cannot be taken is refused with a code.
-//! 3. Up to 50 records of a user are taken over in one call of the engine, and 8 users are worked
-//!    on at once.
+//! 1. A [`Source`] returns a page of items.
+//! 2. [`read`] finds the user and the record of each. An item that cannot be imported is refused
+//!    with a code.
+//! 3. Up to 50 records of a user go into one call of the engine, and 8 users are worked on at once.
 //! 4. The report has one outcome for each item.
 //!
-//! Each item is treated as a device that never sees a reply. What was taken from it last is the
-//! base of what it says now. So an import that is repeated merges what has changed in the old table
-//! with what people have edited here since; it never overwrites.
+//! Each item is treated as a device that never sees a reply. The values that were last read from it
+//! are the base of its present values. So a repeated import merges changes in the old table with
+//! people's edits here. It never overwrites.
 //!
 //! # Why it can be stopped anywhere
 //!
-//! The memory of what was taken over is written in the commit that takes it over. There is no list
-//! of what is done, no mark in the old table and no order that matters. A run that was killed is
-//! repeated from its beginning, and finds that the first part is done.
+//! What was read from an item is remembered in the same commit that writes the record. There is no
+//! list of finished items, no mark in the old table, and the order does not matter. A run that was
+//! killed is repeated from its beginning, and finds that the first part is done.
 
 mod attribute;
 mod batch_write;

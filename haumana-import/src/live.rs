@@ -1,6 +1,6 @@
-//! The earlier server's tables as they live in DynamoDB.
+//! The earlier server's live tables in DynamoDB.
 //!
-//! Requests here only read, or put whole items, so the SDK may send them again as it likes.
+//! Requests here only read, or put whole items, so the SDK may repeat them at will.
 //!
 //! The clients are those of Amazon's SDK, with its own retries: up to ten attempts of each request,
 //! with growing pauses.
@@ -14,17 +14,17 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use std::collections::HashMap;
 
-/// How often one request is sent, waiting longer each time.
+/// How often one request is sent at most, with growing pauses.
 const ATTEMPTS: u32 = 10;
 
-/// Where the earlier server's tables are, and who asks.
+/// The address of the earlier server's tables, and the credentials.
 #[derive(Clone, Debug)]
 pub struct Service {
     /// The AWS region.
     pub region: String,
     /// Where the service is, if it is not Amazon's: `http://127.0.0.1:8000`.
     pub endpoint: Option<String>,
-    /// Who is calling.
+    /// The credentials.
     pub credentials: haumana_store_dynamo::Credentials,
     /// The HTTP client; `None`: hyper with TLS by rustls.
     ///
@@ -58,7 +58,7 @@ fn https() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new().tls_provider(tls).build_https()
 }
 
-/// Reads an item as the SDK gives it.
+/// Reads an item from the form of the SDK.
 ///
 /// The copy is in the order of names, so that two reads of an item are equal.
 pub(crate) fn from_sdk(item: HashMap<String, AttributeValue>) -> Item {
@@ -83,12 +83,12 @@ fn attribute(value: AttributeValue) -> Attribute {
     }
 }
 
-/// Writes an item as the SDK takes it.
+/// Writes an item in the form of the SDK.
 pub(crate) fn to_sdk(item: Item) -> HashMap<String, AttributeValue> {
     item.into_iter().map(|(name, value)| (name, value_of(value))).collect()
 }
 
-/// The reverse of `attribute`, for everything that an item can have.
+/// The reverse of `attribute`, for every type of value.
 fn value_of(attribute: Attribute) -> AttributeValue {
     let blob = |text: String| Blob::new(bytes(&text).unwrap_or_default());
     match attribute {

@@ -1,9 +1,8 @@
-//! What became of each item: counted, and told one by one to whoever must look.
+//! The outcome of each item: as counts, and as a line for each item that an operator must look at.
 //!
-//! There are two readers. The standard error shows counts, which may be seen by anybody. The file
-//! has a line for each item that was not left alone, which an operator needs to mend what was
-//! refused. It has keys, which hold user ids; it never has a title, a lyric or a note. Delete it
-//! when you are done.
+//! There are two outputs. The standard error gets counts, which anybody may see. The file gets a
+//! line for each item that was not left alone. An operator needs it to repair refused items. It has
+//! keys, which contain user ids, but never a title, a lyric or a note. Delete it when you are done.
 
 use crate::attribute::{Item, quoted};
 use crate::error::{Error, ErrorKind, Result};
@@ -13,18 +12,18 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
 
-/// What became of an item.
+/// The outcome for an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Its record is new.
     Created,
-    /// Its record is as the item says now.
+    /// Its record has the item's present values now.
     Updated,
-    /// It was merged with what others had changed; so many values lost, and are kept.
+    /// It was merged with changes of others. This many values lost, and are kept.
     Merged(usize),
-    /// There was nothing to do: it is as it was imported, or older.
+    /// Nothing had to be done: the item is unchanged since its import, or older.
     Left,
-    /// It cannot be taken.
+    /// It cannot be imported.
     Refused(Refused),
 }
 
@@ -42,7 +41,7 @@ impl Outcome {
     }
 }
 
-/// Names an item as its table does. It holds the user's id.
+/// Names an item as its table does. It contains the user's id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     table: Table,
@@ -51,7 +50,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// The place of an item as it was found.
+    /// The place of a found item.
     ///
     /// A key attribute that is missing, or cannot be read, is left out.
     pub fn of(found: &Found) -> Self {
@@ -63,22 +62,22 @@ impl Place {
     }
 }
 
-/// How many items there were of each outcome.
+/// The number of items of each outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Items read.
     pub read: u64,
     /// Records made.
     pub created: u64,
-    /// Records that are as their items say now.
+    /// Records that have their items' present values now.
     pub updated: u64,
-    /// Records merged with what others had changed.
+    /// Records merged with changes of others.
     pub merged: u64,
-    /// Values that lost in those, and are kept.
+    /// Values that lost in those merges, and are kept.
     pub conflicts: u64,
     /// Items with nothing new.
     pub left: u64,
-    /// Items that cannot be taken.
+    /// Items that cannot be imported.
     pub refused: u64,
 }
 
@@ -92,11 +91,12 @@ impl fmt::Display for Counts {
 
 /// Counts outcomes, and writes those that are not [`Outcome::Left`] as lines of JSON.
 ///
-/// The lines name items by their keys, which hold user ids; nothing else of an item is in them.
+/// The lines name items by their keys, which contain user ids. They contain nothing else of an
+/// item.
 pub struct Report {
     /// The counts so far.
     pub counts: Counts,
-    /// `None`: counts are enough.
+    /// `None`: only counts.
     lines: Option<Box<dyn Write + Send>>,
     /// Refused items by table and code, in the order in which they are printed.
     codes: BTreeMap<(Table, &'static str), u64>,
@@ -113,13 +113,11 @@ impl Report {
         self.codes.iter().map(|((table, code), count)| (*table, *code, *count))
     }
 
-    /// Takes one outcome.
+    /// Adds one outcome. The counts are right even if the line could not be written.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Report`] if the line cannot be written.
-    ///
-    /// The counts are right even if the line could not be written.
     pub fn add(&mut self, place: &Place, outcome: &Outcome) -> Result<()> {
         let counts = &mut self.counts;
         match outcome {
@@ -148,7 +146,7 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// As [`Report::add`].
+    /// Those of [`Report::add`].
     pub fn flush(&mut self) -> Result<()> {
         let flushed = self.lines.as_mut().map_or(Ok(()), |lines| lines.flush());
         flushed.map_err(|error| unwritten().because(error))
@@ -159,8 +157,8 @@ fn unwritten() -> Error {
     Error::new(ErrorKind::Report, "the report cannot be written")
 }
 
-/// Written by hand, so that the members are in one order: `table`, `place`, `key`, `outcome`, and
-/// what the outcome adds.
+/// Written by hand, so that the members are always in the same order: `table`, `place`, `key`,
+/// `outcome`, and the members of that outcome.
 fn line(place: &Place, outcome: &Outcome) -> String {
     let keys: Vec<String> =
         place.keys.iter().map(|(name, json)| format!(r#""{name}":{json}"#)).collect();

@@ -1,11 +1,11 @@
 //! A live table of the earlier server as a source.
 //!
-//! A scan is the dearest way to read a table, and the only one that needs no list of users. Two
-//! options keep it from disturbing the functions that still use the table: how many segments are
-//! read side by side, and how many read units a second are used on average.
+//! A scan is the most expensive way to read a table, and the only one that needs no list of users.
+//! Two options keep it from disturbing the functions that still use the table: how many segments
+//! are read at the same time, and how many read units a second are used on average.
 //!
-//! Reads are strongly consistent. So what the functions had written before the scan came to it is
-//! found. What they write behind the scan is found by the next run.
+//! Reads are strongly consistent. So the scan finds what the functions wrote before it came to that
+//! part of the table. The next run finds what they write behind the scan.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::item::Table;
@@ -19,28 +19,27 @@ use std::time::Duration;
 
 /// How a table is scanned.
 ///
-/// With one segment and a rate, a scan takes as long as the table is large; it may be stopped and
-/// begun again.
+/// With one segment and a rate, the time of a scan grows with the table. A scan may be stopped and
+/// started again.
 #[derive(Clone, Debug)]
 pub struct ScanOptions {
-    /// Where it is.
+    /// The address of the table.
     pub service: Service,
     /// Its name.
     pub name: String,
     /// How many parts of it are read at once; at least 1.
     pub segments: u16,
-    /// How many read units a second may be consumed on average; `None`: as many as it gives.
+    /// The most read units a second, on average; `None`: no limit.
     pub read_units: Option<u32>,
 }
 
-/// A scan of one table, strongly consistent. The only scan that there is, and of the earlier
-/// server's tables only.
+/// A scan of one table, strongly consistent. Only the earlier server's tables are ever scanned.
 pub struct LiveTable {
     client: Client,
     table: Table,
     options: ScanOptions,
     segments: Vec<Segment>,
-    /// Items so far. The number is the place of an item in a report, and differs from run to run.
+    /// Items so far. It is the place of an item in a report, and differs from run to run.
     n_read: u64,
     /// How long the pages so far should have taken.
     owed: Duration,
@@ -92,9 +91,10 @@ impl LiveTable {
         })
     }
 
-    /// Waits until what was consumed so far is within the rate.
+    /// Waits until the consumption so far is within the rate.
     ///
-    /// It pays after the fact: a page may exceed the rate, and the next one waits the longer.
+    /// It waits after the fact: a page may exceed the rate, and the wait before the next one is
+    /// longer.
     async fn pace(&mut self, consumed_units: f64) {
         let Some(rate) = self.options.read_units else { return };
         let started = *self.started.get_or_insert_with(tokio::time::Instant::now);
@@ -123,7 +123,7 @@ impl Source for LiveTable {
                 let place = format!("{}:{}", self.options.name, self.n_read);
                 found.push(Found { table: self.table, place, item: Some(from_sdk(item)) });
             }
-            // DYNAMODB: a page may be empty and not the last; only the missing key says that.
+            // DYNAMODB: an empty page need not be the last. Only a missing key says that it is.
             for segment in self.segments.iter_mut().filter(|segment| segment.number == number) {
                 segment.is_at_end = page.last_evaluated_key.is_none();
                 segment.after.clone_from(&page.last_evaluated_key);

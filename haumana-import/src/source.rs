@@ -1,8 +1,8 @@
-//! Where items come from.
+//! Sources of items.
 //!
-//! A source may give an item twice, for example after it has started over; the second one changes
-//! nothing. It must not leave one out, and must fail instead of ending early: an import that ends
-//! believes that it has seen everything.
+//! A source may return an item twice, for example after it has started over. The second one changes
+//! nothing. A source must not leave an item out. If it cannot read all, it must fail and not end
+//! early, because an import that reaches the end believes that it has seen everything.
 
 use crate::attribute::Item;
 use crate::error::Result;
@@ -14,15 +14,15 @@ use crate::item::Table;
 /// `haumana-pieces-prod:1204`.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// Which table it is of.
+    /// The table that it is from.
     pub table: Table,
-    /// Where it was found, for people; holds nothing of its content.
+    /// Where it was found, for people. It contains nothing of its content.
     pub place: String,
-    /// Its attributes; `None` if what stands there is no item.
+    /// Its attributes; `None` if it is not an item.
     pub item: Option<Item>,
 }
 
-/// Gives the items of the earlier server's tables, page by page, each at least once.
+/// Returns the items of the earlier server's tables, page by page, each at least once.
 ///
 /// A page may have items of many users. The import sorts them; it does not need them together.
 #[async_trait::async_trait]
@@ -37,7 +37,7 @@ pub trait Source: Send {
 
 /// Several sources, one after the other.
 ///
-/// Pieces and sessions are two sources. A source that has ended is dropped, with its files and
+/// Pieces and sessions are two sources. When a source ends it is dropped, with its files and
 /// connections.
 pub struct Chain(pub Vec<Box<dyn Source>>);
 

@@ -1,5 +1,4 @@
-//! `haumana-export-legacy`: writes live records as the earlier server's functions read them. See
-//! `docs/import.md`.
+//! `haumana-export-legacy`: writes live records in the earlier server's form. See `docs/import.md`.
 //!
 //! No store can list its users, so they are given in a file. Exit codes: 0 if everything was
 //! written, 2 if something was refused, 1 if the run ended early or the arguments are wrong.
@@ -21,8 +20,8 @@ use std::time::{Duration, Instant};
 /// How often progress is printed.
 const PRINT_EVERY: Duration = Duration::from_secs(2);
 
-/// Writes the live pieces and sessions of users as the earlier server's functions read them:
-/// without deleted records, history and conflicts.
+/// Writes the live pieces and sessions of users in the earlier server's form, without deleted
+/// records, history and conflicts.
 #[derive(Debug, Parser)]
 #[command(name = "haumana-export-legacy", version)]
 struct Args {
@@ -89,7 +88,7 @@ async fn run(args: &Args) -> Result<Exported> {
         report.add(&Place::of(&found), &Outcome::Refused(why.clone()))
     };
     let (mut exported, mut printed) = (Exported::default(), Instant::now());
-    // One time for all: the functions give phones whatever was written after their last sync.
+    // One time for all users: the functions send phones everything written after their last sync.
     let now = SystemClock.now();
     for user in &users {
         export_user(&engine, user, now, sink.as_mut(), &mut exported, &mut each_refused).await?;
@@ -107,7 +106,7 @@ async fn run(args: &Args) -> Result<Exported> {
 /// # Errors
 ///
 /// [`ErrorKind::Target`] if neither tables nor a folder are named, if a table is one of
-/// haumana-sync's own, or is not empty without `--again`.
+/// haumana-sync's own, or if it is not empty without `--again`.
 async fn sink(args: &Args) -> Result<Box<dyn Sink>> {
     if let Some(folder) = &args.to_folder {
         return Ok(Box::new(FolderSink::create(folder)?));
@@ -127,7 +126,7 @@ async fn sink(args: &Args) -> Result<Box<dyn Sink>> {
 
 /// # Errors
 ///
-/// [`ErrorKind::Source`] names the line that is no user id, and not what is in it.
+/// [`ErrorKind::Source`] names the line that is not a user id, but not its content.
 fn users(path: &Path) -> Result<Vec<UserId>> {
     let unread = || Error::new(ErrorKind::Source, format!("{}: it cannot be read", path.display()));
     let mut text = String::new();

@@ -1,6 +1,6 @@
-//! `haumana-import`: takes over what the earlier server's tables hold. See `docs/import.md`.
+//! `haumana-import`: imports the data of the earlier server's tables. See `docs/import.md`.
 //!
-//! Exit codes: 0 if everything was taken or left alone, 2 if something was refused, 1 if the run
+//! Exit codes: 0 if everything was imported or left alone, 2 if something was refused, 1 if the run
 //! ended early or the arguments are wrong.
 
 use clap::Parser;
