@@ -1,4 +1,4 @@
-//! The directory.
+//! The user directory.
 
 use crate::error::failure;
 use aws_sdk_cognitoidentityprovider::Client;
@@ -16,7 +16,7 @@ use std::time::Duration;
 /// LIMIT: how often a user may appear or vanish between two calls of one `put`.
 const ROUNDS: usize = 3;
 
-/// Everything that a directory is made of.
+/// The settings of a directory.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CognitoOptions {
@@ -24,9 +24,9 @@ pub struct CognitoOptions {
     pub region: String,
     /// The pool.
     pub user_pool_id: String,
-    /// Whose rights are used.
+    /// The credentials of its calls.
     pub credentials: SharedCredentialsProvider,
-    /// How long one call of the directory may take with all its retries.
+    /// How long one call of the directory may take, with all its retries.
     pub timeout: Duration,
     /// Another address than Amazon's, for emulators.
     pub endpoint: Option<String>,
@@ -35,7 +35,7 @@ pub struct CognitoOptions {
 }
 
 impl CognitoOptions {
-    /// A pool of Amazon's, with an HTTP client of the directory's own.
+    /// A pool on AWS, with an HTTP client of the directory's own.
     pub fn new(
         region: impl Into<String>,
         user_pool_id: impl Into<String>,
@@ -85,10 +85,11 @@ impl CognitoDirectory {
         Self { client, user_pool_id: user_pool_id.into() }
     }
 
-    /// Looks whether the entry says already what it is to say.
+    /// Looks whether the entry already has the values of the profile.
     ///
-    /// COGNITO: a user whose attributes are written is an active user of the month, and is billed as
-    /// one; who is looked up is not. <https://aws.amazon.com/cognito/pricing/>, read 2026-11-28.
+    /// COGNITO: a user whose attributes are written counts as an active user of the month, and is
+    /// billed. A user who is only looked up does not. <https://aws.amazon.com/cognito/pricing/>,
+    /// read 2026-11-28.
     async fn look(&self, username: &str, profile: &Profile) -> Result<Found, DirectoryError> {
         let get = self.client.admin_get_user().user_pool_id(&self.user_pool_id);
         match get.username(username).send().await {
@@ -136,7 +137,7 @@ impl CognitoDirectory {
     }
 }
 
-/// What an entry says before it is written.
+/// The state of an entry before it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
     Nobody,
@@ -144,18 +145,18 @@ enum Found {
     Other,
 }
 
-/// What became of an update, or of a creation.
+/// The result of an update, or of a creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Done,
-    /// There is no user to update any more, or there is one by now.
+    /// The user to update has vanished, or the user to create exists by now.
     TryTheOther,
 }
 
 #[async_trait::async_trait]
 impl UserDirectory for CognitoDirectory {
-    /// One call, which writes nothing, for whoever has signed in before and has changed nothing; two
-    /// for a first sign-in or a change.
+    /// One call, which writes nothing, for a user who has signed in before and has changed nothing.
+    /// Two calls for a first sign-in or a change.
     async fn put(&self, username: &str, profile: &Profile) -> Result<(), DirectoryError> {
         for _ in 0..ROUNDS {
             let written = match self.look(username, profile).await? {
@@ -182,11 +183,11 @@ impl UserDirectory for CognitoDirectory {
     }
 }
 
-/// What the pool is told. An attribute that is not named stays what it was.
+/// The attributes for the pool. An attribute that is not named stays unchanged.
 fn attributes(profile: &Profile) -> Result<Vec<AttributeType>, DirectoryError> {
     let optional = [("name", &profile.name), ("picture", &profile.picture)];
     let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
-    // An address that nobody verified does not get here.
+    // The address is always verified: one that is not never gets here.
     let always = [("email", profile.email.as_str()), ("email_verified", "true")];
     always
         .into_iter()

@@ -1,4 +1,4 @@
-//! What an error of Cognito means.
+//! The meaning of Cognito's errors.
 
 use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
 use haumana_api::directory::{DirectoryError, DirectoryErrorKind};
@@ -7,7 +7,7 @@ use haumana_api::directory::{DirectoryError, DirectoryErrorKind};
 const PASSING: [&str; 3] =
     ["TooManyRequestsException", "InternalErrorException", "LimitExceededException"];
 
-/// Makes our error of Cognito's.
+/// Makes our error of an error of Cognito.
 ///
 /// COGNITO: messages quote what was sent, such as the user name, so only the code is kept.
 pub(crate) fn failure<E: ProvideErrorMetadata>(
@@ -15,7 +15,7 @@ pub(crate) fn failure<E: ProvideErrorMetadata>(
     error: &SdkError<E>,
 ) -> DirectoryError {
     let SdkError::ServiceError(refused) = error else {
-        // Not sent, or no answer that can be understood.
+        // The request was not sent, or the answer cannot be understood.
         return DirectoryError::new(op, DirectoryErrorKind::Unavailable).caused_by(cause(error));
     };
     let code = refused.err().code().unwrap_or("no code");

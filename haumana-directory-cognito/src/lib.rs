@@ -12,17 +12,17 @@
 //! let directory = CognitoDirectory::new(options);
 //! ```
 //!
-//! Nobody is ever sent a message, and no password is ever set: people sign in elsewhere. Needs
-//! `cognito-idp:AdminGetUser`, `AdminUpdateUserAttributes`, `AdminCreateUser` and, to erase,
+//! No message is ever sent to a user, and no password is ever set: people sign in elsewhere. It
+//! needs `cognito-idp:AdminGetUser`, `AdminUpdateUserAttributes`, `AdminCreateUser` and, to erase,
 //! `AdminDeleteUser`.
 //!
-//! COGNITO: a pool may compare user names without their case. Subjects of Google and Apple do not
-//! need it; for an issuer whose subjects differ by case alone the pool must be case sensitive.
+//! COGNITO: a pool may ignore the case of user names. That is safe for subjects of Google and
+//! Apple. If subjects of an issuer differ by case alone, the pool must be case sensitive.
 
 mod directory;
 mod error;
 
 pub use directory::{CognitoDirectory, CognitoOptions};
 
-/// The client that this is made of, for hosts that configure one of their own.
+/// The SDK that this is built on, for hosts that configure a client of their own.
 pub use aws_sdk_cognitoidentityprovider as sdk;
