@@ -1,9 +1,9 @@
-//! Histories that went wrong.
+//! Histories that broke a promise.
 
 use haumana_sim::{Failure, History};
 use serde::{Deserialize, Serialize};
 
-/// A history after which something does not hold.
+/// A history that breaks a promise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
@@ -13,9 +13,10 @@ pub struct Finding {
     pub profile: String,
     /// The seed.
     pub seed: u64,
-    /// What does not hold.
+    /// The broken promise.
     pub violation: String,
-    /// How many events the smallest history has that was found; `None` if the seed did not fail again.
+    /// The number of events of the smallest failing history that was found; `None` if the seed did
+    /// not fail again.
     pub events: Option<usize>,
     /// What happened.
     pub story: Vec<String>,
@@ -24,7 +25,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Makes one of a failure, and of the smallest history that fails.
+    /// Makes one of a failure and of the smallest history that fails.
     pub fn new(
         (store, profile, seed): (&str, &str, u64),
         first: Failure,
@@ -56,7 +57,7 @@ impl Finding {
         }
     }
 
-    /// The story as people read it.
+    /// The story in the form for people.
     pub fn told(&self) -> String {
         let Self { store, profile, seed, violation, .. } = self;
         let size = match self.events {

@@ -6,26 +6,27 @@
 //!                            └──▶ smallest history that fails ──▶ story, command that repeats it
 //! ```
 //!
-//! A run goes on where the last one ended: the state file says which seeds of which profile are done on
-//! which store, and a journal beside it has every seed since it was written. So whatever ends a run, it
-//! loses the seeds at work and no others.
+//! A run continues where the last one ended. The state file says which seeds of which profile are
+//! done on which store. A journal beside it has every seed that is done since the file was written.
+//! So if a run is killed, only the seeds in progress are lost.
 //!
 //! # Stores
 //!
-//! Each history has a store of its own, empty, which is removed afterwards ([`StoreName`]):
+//! Each history has an empty store of its own, which is removed afterwards ([`StoreName`]):
 //!
 //! - `memory`: the reference.
-//! - `http`: in memory, and what devices send goes over HTTP on loopback through the API. What a person
-//!   or an operator does calls the engine.
-//! - `sqlite`: on files, synced to disk as a server syncs them. Backups are files that are copied back.
+//! - `http`: in memory. Requests of devices go over HTTP on loopback through the API. Actions of a
+//!   person or an operator call the engine.
+//! - `sqlite`: on files, synced to disk as a server syncs them. Backups are copies of the files.
 //! - `postgres`: in a schema of a real server. Backups are copies of its tables.
-//! - `dynamodb`: in tables of an emulator, with throttling, torn reads, connections that are cut, and
-//!   batches of which only a part is done. It takes no backups: profiles with backups run without.
+//! - `dynamodb`: in tables of an emulator, with throttling, torn reads, cut connections, and
+//!   batches of which only a part is done. It has no backups: profiles with backups run without
+//!   them.
 //!
 //! # Features
 //!
-//! `http`, `sqlite`, `postgres` and `dynamodb` are the stores, `all-stores` is all of them. The first two
-//! are built by default.
+//! `http`, `sqlite`, `postgres` and `dynamodb` are the stores, `all-stores` is all of them. The
+//! first two are built by default.
 
 pub mod findings;
 pub mod open;

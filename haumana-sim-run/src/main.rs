@@ -51,8 +51,8 @@ enum Command {
         /// The state file, which belongs to one store. The summary and the page are files beside it.
         #[arg(long, default_value = "haumana-sim.json")]
         state: PathBuf,
-        /// Where the store `sqlite` makes its files, which it deletes. Without this option, where the
-        /// system has temporary files.
+        /// The folder for the files of the store `sqlite`, which are deleted afterwards. Without
+        /// this option, the system's folder for temporary files.
         #[arg(long)]
         folder: Option<PathBuf>,
     },
@@ -73,8 +73,8 @@ enum Command {
         /// The numbers of events to leave out, counted from 0.
         #[arg(long, value_delimiter = ',')]
         without: Vec<usize>,
-        /// Where the store `sqlite` makes its files, which it deletes. Without this option, where the
-        /// system has temporary files.
+        /// The folder for the files of the store `sqlite`, which are deleted afterwards. Without
+        /// this option, the system's folder for temporary files.
         #[arg(long)]
         folder: Option<PathBuf>,
     },
@@ -89,8 +89,8 @@ enum Command {
         /// The number of histories of each profile.
         #[arg(long, default_value_t = 100)]
         histories: u64,
-        /// Where the store `sqlite` makes its files, which it deletes. Without this option, where the
-        /// system has temporary files.
+        /// The folder for the files of the store `sqlite`, which are deleted afterwards. Without
+        /// this option, the system's folder for temporary files.
         #[arg(long)]
         folder: Option<PathBuf>,
     },
@@ -108,7 +108,7 @@ fn named(name: &str) -> Result<Profile, String> {
     found.ok_or_else(|| format!("there is none of that name; there are {}", names()))
 }
 
-/// How many panics are printed; in a history each is a violation, and shrinking repeats it.
+/// How many panics are printed. Each one in a history is a violation, and shrinking repeats it.
 const PANICS_PRINTED: u32 = 3;
 
 fn main() -> ExitCode {
@@ -179,7 +179,7 @@ fn done(command: Command) -> io::Result<ExitCode> {
     }
 }
 
-/// The profiles that were named, or all.
+/// The named profiles, or all.
 fn or_all(named: Vec<Profile>) -> Vec<Profile> {
     if named.is_empty() { profile::ALL.to_vec() } else { named }
 }
@@ -192,7 +192,7 @@ fn code(is_well: bool) -> ExitCode {
     if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Set at Ctrl-C, and when the process is asked to end.
+/// A flag that is set at Ctrl-C, and when the process is asked to end.
 fn stopped() -> io::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let (sets, runtime) =
@@ -211,7 +211,7 @@ fn stopped() -> io::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-/// Writes summary and page beside the state file.
+/// Writes the summary and the page beside the state file.
 fn write(path: &Path, state: &State) -> io::Result<()> {
     let summary = Summary::of(state);
     replace(&beside(path, "summary.json"), &serde_json::to_vec_pretty(&summary)?)?;

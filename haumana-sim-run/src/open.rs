@@ -1,4 +1,4 @@
-//! Where the backends of histories come from.
+//! The source of backends for histories.
 
 use haumana_sim::{Backend, InMemory, Profile};
 use std::collections::BTreeMap;
@@ -7,23 +7,23 @@ use std::io;
 /// Opens backends for the histories of one worker.
 #[async_trait::async_trait(?Send)]
 pub trait Open {
-    /// Returns a backend that holds nothing.
+    /// Returns an empty backend.
     ///
     /// # Errors
     ///
-    /// If there is none to be had. That is no violation: it ends the run.
+    /// If none can be opened. That is not a violation: it ends the run.
     async fn open(&self, profile: Profile, seed: u64) -> io::Result<Box<dyn Backend>>;
 
-    /// Clears away what the backends that were opened so far have left. None of them is in use.
+    /// Removes what earlier backends have left. None of them is in use.
     ///
     /// # Errors
     ///
-    /// If it cannot be cleared away.
+    /// If it cannot be removed.
     async fn clear(&self) -> io::Result<()> {
         Ok(())
     }
 
-    /// Returns the faults of the store's own since it was last asked, by name.
+    /// Returns the store's own faults since the last call, by name.
     fn faults(&self) -> BTreeMap<String, u64> {
         BTreeMap::new()
     }

@@ -1,8 +1,8 @@
-//! A set of seeds as ranges: what is done of a profile is nearly always one.
+//! A set of seeds as ranges. The finished seeds of a profile are nearly always one range.
 
 use serde::{Deserialize, Serialize};
 
-/// Seeds, as ranges without their ends, in order and apart.
+/// Seeds as half-open ranges, in order, with gaps between them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ranges(Vec<[u64; 2]>);
 
@@ -39,7 +39,7 @@ impl Ranges {
         self.0.is_empty()
     }
 
-    /// The first seed from `from` on that is not there.
+    /// The first seed at or after `from` that is not in the set.
     pub fn next_free(&self, from: u64) -> u64 {
         let within = self.0.iter().find(|[first, end]| (*first..*end).contains(&from));
         within.map_or(from, |[_, end]| *end)

@@ -1,4 +1,4 @@
-//! The run itself: workers take seeds, and what they find is written down.
+//! The run itself: workers take seeds, and their results are written down.
 
 use crate::findings::Finding;
 use crate::open::Open;
@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How far apart the first seeds of two profiles are: profiles with one seed begin alike.
+/// The distance between the first seeds of two profiles. With the same seed, two profiles begin
+/// alike.
 const SEEDS_APART: u64 = 1_000_000_000_000;
 
 /// How often the state file is replaced.
@@ -21,13 +22,13 @@ const SAVED_EVERY: Duration = Duration::from_secs(10);
 pub struct Limits {
     /// After this time.
     pub time: Option<Duration>,
-    /// When so many operations are done on the store, in all runs together.
+    /// When this many operations are done on the store, in all runs together.
     pub operations: Option<u64>,
-    /// When so many histories are done on the store, in all runs together.
+    /// When this many histories are done on the store, in all runs together.
     pub histories: Option<u64>,
 }
 
-/// What a run is about.
+/// The settings of a run.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The name of the store.
@@ -43,18 +44,19 @@ pub struct Plan {
 struct Shared<'a> {
     saved: Saved,
     plan: &'a Plan,
-    /// The seed that is next, of each profile.
+    /// The next seed of each profile.
     next: Vec<u64>,
     turn: usize,
-    /// Histories that are done or at work.
+    /// Histories that are done or in progress.
     begun: u64,
     operations: u64,
     saved_at: Instant,
     error: Option<io::Error>,
 }
 
-/// Makes histories until a limit is reached or `stop` is set. `make` makes what opens backends, in each
-/// worker; `tell` hears each violation, and `saved` each state that was written.
+/// Makes histories until a limit is reached or `stop` is set. Each worker calls `make` for its
+/// opener of backends. `tell` is called with each violation, `saved` with each state that was
+/// written.
 ///
 /// # Errors
 ///
@@ -133,7 +135,7 @@ fn first_seed(profile: &Profile) -> u64 {
     SEEDS_APART * place.unwrap_or_default() as u64
 }
 
-/// Profiles take turns over all runs: the one with the fewest histories is next.
+/// Profiles take turns over all runs: the profile with the fewest histories is next.
 fn turn_after(saved: &Saved, plan: &Plan) -> usize {
     let n_done = |profile: &Profile| {
         saved.state.part(&plan.store, profile.name).map_or(0, |part| part.seeds.len())
@@ -172,7 +174,7 @@ impl Shared<'_> {
     }
 }
 
-/// Makes one history; one that fails is shrunk.
+/// Makes one history. If it fails, it is shrunk.
 async fn history(opener: &dyn Open, store: &str, profile: Profile, seed: u64) -> io::Result<Done> {
     let (made, mut totals) = play(opener, profile, seed).await?;
     totals.faults.extend(opener.faults());
@@ -181,7 +183,7 @@ async fn history(opener: &dyn Open, store: &str, profile: Profile, seed: u64) ->
         Err(failure) => {
             let make = async || opener.open(profile, seed).await;
             let smallest = shrink(profile, seed, make).await?;
-            // Those of the tries are no faults of the history.
+            // Faults in the attempts to shrink are not the history's.
             opener.faults();
             Some(Finding::new((store, profile.name, seed), failure, smallest))
         }

@@ -1,9 +1,9 @@
-//! What is done, in a file: which seeds of which profile on which store, what they were made of, and
-//! what they found.
+//! The finished work, in a file: which seeds of which profile on which store, what they consisted
+//! of, and what they found.
 //!
-//! The file is replaced as a whole, now and then. Each seed that is done since is a line of the journal
-//! beside it, written at once. A line of a seed that the file has already changes nothing, so it does
-//! not matter where between the two a run was killed.
+//! The file is replaced as a whole, now and then. Each seed that is done since is a line of the
+//! journal beside it, written at once. A line about a seed that the file already has changes
+//! nothing. So a run may be killed at any point between the two writes.
 
 use crate::findings::Finding;
 use crate::ranges::Ranges;
@@ -14,16 +14,16 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// What is done of one profile on one store.
+/// The finished work of one profile on one store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// Its seeds.
     pub seeds: Ranges,
-    /// What they were made of.
+    /// What they consisted of.
     pub totals: Totals,
 }
 
-/// Everything that is done.
+/// All finished work.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     /// By store, then by profile.
@@ -32,7 +32,7 @@ pub struct State {
     pub findings: Vec<Finding>,
 }
 
-/// One seed that is done.
+/// One finished seed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Done {
     /// The store.
@@ -41,7 +41,7 @@ pub struct Done {
     pub profile: String,
     /// The seed.
     pub seed: u64,
-    /// What it was made of.
+    /// What it consisted of.
     pub totals: Totals,
     /// What it found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,11 +49,11 @@ pub struct Done {
 }
 
 impl State {
-    /// Reads a state file with its journal; nothing is done where there is none.
+    /// Reads a state file with its journal. If there is no file, nothing is done yet.
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, or is no state.
+    /// If the file cannot be read, or is not a state.
     pub fn read(path: &Path) -> io::Result<Self> {
         let mut state: Self = match fs::read(path) {
             Ok(text) => serde_json::from_slice(&text)?,
@@ -61,7 +61,7 @@ impl State {
             Err(error) => return Err(error),
         };
         match fs::read_to_string(journal_of(path)) {
-            // The last line may be half of one: its seed was at work.
+            // The last line may be incomplete: its seed was in progress.
             Ok(lines) => {
                 lines.lines().filter_map(|line| serde_json::from_str(line).ok()).for_each(|done| {
                     state.add(done);
@@ -73,7 +73,7 @@ impl State {
         Ok(state)
     }
 
-    /// Takes in a seed that is done; `false` if it was.
+    /// Adds a finished seed; `false` if the state has it already.
     pub fn add(&mut self, done: Done) -> bool {
         let Done { store, profile, seed, totals, finding } = done;
         let part = self.stores.entry(store).or_default().entry(profile).or_default();
@@ -85,12 +85,12 @@ impl State {
         true
     }
 
-    /// What is done of a profile on a store.
+    /// The finished work of a profile on a store.
     pub fn part(&self, store: &str, profile: &str) -> Option<&Part> {
         self.stores.get(store)?.get(profile)
     }
 
-    /// What is done on a store.
+    /// The finished work on a store.
     pub fn totals(&self, store: &str) -> Totals {
         let mut totals = Totals::default();
         for part in self.stores.get(store).into_iter().flat_map(BTreeMap::values) {
@@ -100,22 +100,22 @@ impl State {
     }
 }
 
-/// A state and the files that it is in.
+/// A state and its files.
 #[derive(Debug)]
 pub struct Saved {
     path: PathBuf,
     journal: File,
-    /// What is done.
+    /// The finished work.
     pub state: State,
 }
 
 impl Saved {
-    /// Opens the state file of a store; what its journal has is put into it.
+    /// Opens the state file of a store, and adds the content of its journal.
     ///
     /// # Errors
     ///
-    /// As [`State::read`], or if it cannot be written, or if another run has it open, or if it belongs
-    /// to another store. Such a file is left as it is.
+    /// Those of [`State::read`]; and if the file cannot be written, if another run has it open, or
+    /// if it belongs to another store. Such a file is left unchanged.
     pub fn open(path: &Path, store: &str) -> io::Result<Self> {
         let journal = OpenOptions::new().create(true).append(true).open(journal_of(path))?;
         journal.try_lock().map_err(|_| io::Error::other("another run uses this state file"))?;
@@ -132,7 +132,7 @@ impl Saved {
         Ok(saved)
     }
 
-    /// Takes in a seed that is done, and writes it down at once.
+    /// Adds a finished seed, and writes it to the journal at once.
     ///
     /// # Errors
     ///
@@ -145,7 +145,7 @@ impl Saved {
         Ok(())
     }
 
-    /// Replaces the file as a whole, and begins the journal anew.
+    /// Replaces the file as a whole, and starts a new journal.
     ///
     /// # Errors
     ///
@@ -156,7 +156,7 @@ impl Saved {
     }
 }
 
-/// Replaces a file: whoever reads it has the old one or the new one.
+/// Replaces a file. A reader gets the old content or the new one.
 ///
 /// # Errors
 ///
@@ -169,7 +169,7 @@ pub fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     fs::rename(new, path)
 }
 
-/// The file beside `path` whose name ends in this too.
+/// The path of the file whose name is that of `path` with this suffix.
 pub fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".");
@@ -200,7 +200,8 @@ mod tests {
         let journal = fs::read(journal_of(&path)).unwrap();
         saved.save().unwrap();
         drop(saved);
-        // As if the run had been killed before the journal was begun anew, and in a line.
+        // As if the run had been killed in the middle of a line, before the journal was started
+        // anew.
         fs::write(journal_of(&path), [&journal[..], br#"{"store":"mem"#].concat()).unwrap();
 
         let state = State::read(&path).unwrap();

@@ -1,4 +1,4 @@
-//! What a state says, for programs and for people.
+//! The summary of a state, for programs and for people.
 
 use crate::findings::Finding;
 use crate::state::State;
@@ -27,21 +27,21 @@ pub struct Summary {
     pub violations: Vec<Finding>,
 }
 
-/// What is done on one store.
+/// The finished work on one store.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OfStore {
     /// Its name.
     pub store: String,
-    /// Edits of users, and requests that servers took in.
+    /// Edits of users, and requests that servers received.
     pub operations: u64,
-    /// Operations for each second that a processor worked, without that of servers beside the run.
+    /// Operations for each second of processor time. The time of other servers is not included.
     pub operations_per_cpu_sec: u64,
-    /// What the histories were made of.
+    /// What the histories consisted of.
     pub totals: Totals,
-    /// What went wrong in them, and what happens rarely.
+    /// Faults and rare events in them.
     pub faults: Vec<OfFault>,
-    /// Faults that occurred less than [`ENOUGH`] times.
+    /// Faults that occurred fewer than [`ENOUGH`] times.
     pub too_rare: Vec<String>,
     /// Histories and operations of each profile.
     pub profiles: BTreeMap<String, OfProfile>,
@@ -59,7 +59,7 @@ pub struct OfFault {
     pub is_enough: bool,
 }
 
-/// What is done of one profile.
+/// The finished work of one profile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OfProfile {
@@ -117,7 +117,7 @@ impl OfStore {
     }
 }
 
-/// Digits in groups of three.
+/// A number with its digits in groups of three.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();

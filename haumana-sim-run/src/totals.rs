@@ -1,4 +1,4 @@
-//! What histories were made of, added up.
+//! What histories consisted of, added up.
 
 use haumana_sim::{FaultKind, Rare, Tally};
 use rustix::time::{ClockId, clock_gettime};
@@ -9,9 +9,9 @@ use std::time::Instant;
 /// How long something took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Took {
-    /// By the clock on the wall.
+    /// Wall-clock time.
     pub micros: u64,
-    /// By the processor, of this thread.
+    /// Processor time of this thread.
     pub cpu_micros: u64,
 }
 
@@ -28,14 +28,14 @@ impl Watch {
         Self { begun: Instant::now(), cpu_micros: cpu_micros() }
     }
 
-    /// How long it took until now.
+    /// How long it has taken until now.
     pub fn took(self) -> Took {
         let micros = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         Took { micros, cpu_micros: cpu_micros() - self.cpu_micros }
     }
 }
 
-/// The time that this thread has had of a processor.
+/// The processor time of this thread.
 fn cpu_micros() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     (time.tv_sec as u64) * 1_000_000 + (time.tv_nsec as u64) / 1000
@@ -49,7 +49,7 @@ pub struct Totals {
     pub histories: u64,
     /// Edits that users made.
     pub edits: u64,
-    /// Requests that servers took in.
+    /// Requests that servers received.
     pub requests: u64,
     /// Calls of the store that servers made.
     pub store_calls: u64,
@@ -57,14 +57,14 @@ pub struct Totals {
     pub versions: u64,
     /// The time that the histories took, one after the other.
     pub micros: u64,
-    /// The time that a processor worked for them, without that of servers beside the run.
+    /// Their processor time. The time of other servers is not included.
     pub cpu_micros: u64,
-    /// What went wrong, and what happens rarely, by name. Names with a colon are of the store's own.
+    /// Faults and rare events, by name. Names with a colon are the store's own.
     pub faults: BTreeMap<String, u64>,
 }
 
 impl Totals {
-    /// Those of one history.
+    /// The totals of one history.
     pub fn of(tally: &Tally, took: Took) -> Self {
         let kinds = FaultKind::ALL.map(|kind| (format!("{kind:?}"), tally.faults.of(kind)));
         let rare = Rare::ALL.map(|rare| (format!("{rare:?}"), tally.rare.of(rare) as u64));
@@ -81,7 +81,7 @@ impl Totals {
         }
     }
 
-    /// Edits of users, and requests that servers took in.
+    /// Edits of users, and requests that servers received.
     pub fn operations(&self) -> u64 {
         self.edits + self.requests
     }
@@ -91,7 +91,7 @@ impl Totals {
         self.operations() as f64 * 1e6 / self.micros.max(1) as f64
     }
 
-    /// Operations for each second that a processor worked.
+    /// Operations for each second of processor time.
     pub fn operations_per_cpu_sec(&self) -> f64 {
         self.operations() as f64 * 1e6 / self.cpu_micros.max(1) as f64
     }

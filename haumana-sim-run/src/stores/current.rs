@@ -1,4 +1,4 @@
-//! A store that a restored backup replaces: the model keeps one handle over all of its lives.
+//! A store that a restored backup can replace. The model keeps one handle over all its lives.
 
 use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::store::{

@@ -1,5 +1,4 @@
-//! DynamoDB: tables for each history, and everything that a network and a busy service do on the way
-//! to them.
+//! DynamoDB: tables for each history, with the faults of a network and of a busy service.
 
 use crate::open::Open;
 use haumana_sim::{Backend, Profile};

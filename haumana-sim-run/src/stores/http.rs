@@ -1,9 +1,9 @@
-//! The API on loopback: what devices send goes through a socket, as HTTP and JSON.
+//! The API on loopback: requests of devices go through a socket, as HTTP and JSON.
 //!
 //! ```text
 //! phone ──body──▶ connection ══TCP══▶ router of haumana-api ──▶ engine ──▶ store in memory
 //! ```
-//! One thread does all of it, so what a processor works for it is counted, and chance falls as it does
+//! One thread does all of it. So its processor time is counted, and random choices are the same as
 //! without a socket.
 
 use crate::open::Open;
@@ -65,14 +65,14 @@ impl Backend for BehindTheApi {
     }
 }
 
-/// A server process: a host with this engine, for each limit of replies that was asked for.
+/// A server process: a host with this engine, for each requested limit of replies.
 #[derive(Debug)]
 struct Server {
     engine: Arc<Engine>,
     hosts: Mutex<BTreeMap<usize, Arc<Host>>>,
 }
 
-/// A router that listens, and the connections to it that nobody uses now.
+/// A router that listens, and the idle connections to it.
 #[derive(Debug)]
 struct Host {
     address: SocketAddr,
@@ -122,7 +122,7 @@ fn path(endpoint: Endpoint) -> &'static str {
     }
 }
 
-/// What the engine said, by what the client is told.
+/// The engine's error for the code that a client received.
 #[allow(clippy::panic, reason = "a model that cannot go on stops there, and says why")]
 fn refusal(status: StatusCode, body: &[u8]) -> ErrorKind {
     match status {
@@ -134,7 +134,7 @@ fn refusal(status: StatusCode, body: &[u8]) -> ErrorKind {
 }
 
 impl Server {
-    /// The host that cuts replies at `limit`.
+    /// The host with this limit of replies.
     async fn host(&self, limit: usize) -> io::Result<Arc<Host>> {
         if let Some(host) = lock(&self.hosts).get(&limit) {
             return Ok(Arc::clone(host));
@@ -149,10 +149,10 @@ impl Host {
     async fn start(engine: &Arc<Engine>, limit: usize) -> io::Result<Self> {
         let mut config = ApiConfig::of_a_server();
         config.reply_limit_bytes = limit;
-        // Requests of one account would take turns. The model sends one in the middle of another, as
-        // another server process would get it.
+        // Requests of one account would take turns. But the model sends one in the middle of
+        // another, as if to another server process.
         config.load = None;
-        // Ids of requests are in logs and headers alone.
+        // Ids of requests are only in logs and headers.
         let random = Arc::new(SeededRandom::scattered(0));
         let auth = Auth::Bearer(Arc::new(Believing));
         let router: Router =
@@ -193,7 +193,7 @@ impl Host {
     }
 }
 
-/// Takes the token for the user's name. Signatures are not what the model is about.
+/// Accepts the user's name as a token. The model does not test signatures.
 #[derive(Debug)]
 struct Believing;
 

@@ -1,6 +1,6 @@
 //! The stores that histories run on.
 //!
-//! `memory` is always there. Each other one is a feature of the crate with the store's name.
+//! `memory` is always available. Each other one is a feature of the crate with the store's name.
 
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod current;
@@ -46,13 +46,13 @@ impl StoreName {
         }
     }
 
-    /// What opens it for one worker. `folder` is where files go.
+    /// Returns the opener for one worker. `folder` is for files.
     ///
     /// # Errors
     ///
-    /// If the program was built without it, or if what it needs is not there.
+    /// If the program was built without the store, or if something that the store needs is missing.
     pub fn opener(self, folder: &Path) -> io::Result<Box<dyn Open>> {
-        // Not every store has files, and perhaps none of them is built in.
+        // Not every store uses files, and perhaps no such store is built in.
         let _ = folder;
         match self {
             Self::Memory => Ok(Box::new(Memory)),

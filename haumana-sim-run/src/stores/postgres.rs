@@ -49,7 +49,7 @@ impl Open for Postgres {
     }
 }
 
-/// Names schemas, and remembers them to be removed.
+/// Makes names of schemas, and remembers them so that they can be removed.
 struct Schemas {
     server: &'static Server,
     made: Arc<Mutex<Vec<PostgresOptions>>>,
@@ -65,10 +65,10 @@ impl Schemas {
 
 struct OnServer {
     store: Arc<Current<PostgresStore>>,
-    /// Where it is.
+    /// The schema of the store.
     live: PostgresOptions,
     schemas: Schemas,
-    /// The store's schema as it was, for each backup.
+    /// A copy of that schema for each backup.
     backups: Vec<PostgresOptions>,
 }
 
@@ -90,7 +90,7 @@ impl Backend for OnServer {
         true
     }
 
-    /// A backup can be put back again, so what is served is a copy of it.
+    /// A backup can be restored again, so a copy of it is served.
     async fn restore(&mut self, backup: usize) {
         let life = self.schemas.make();
         copy(&self.backups[backup], &life.schema, WithJournal::Yes)

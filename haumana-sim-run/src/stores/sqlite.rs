@@ -1,5 +1,5 @@
-//! SQLite on real files, with the syncs to disk that a server makes: a file for each history, and one
-//! for each backup of it.
+//! SQLite on real files, with the syncs to disk that a server makes: a file for each history, and
+//! one for each backup of it.
 
 use super::current::Current;
 use crate::open::Open;
@@ -74,8 +74,9 @@ impl Backend for OnFiles {
         true
     }
 
-    /// The backup is put into a folder where nothing of the lives before is. Beside them, what was
-    /// erased since would be erased in it again, and the model's accounts come back with a backup.
+    /// The backup is copied to a new file name. Beside a file of an earlier life there is a journal,
+    /// which would erase accounts again that were erased since. But the model expects that a backup
+    /// brings them back.
     async fn restore(&mut self, backup: usize) {
         let life = self.folder.path().join(format!("life-{}.db", self.n_lives));
         std::fs::copy(self.backup(backup), &life).expect("a backup can be copied");
