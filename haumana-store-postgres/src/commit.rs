@@ -1,8 +1,8 @@
 //! A batch as the parameters of one statement: columns of arrays.
 //!
 //! One statement takes any number of records: each column is one array, and `unnest` makes rows of
-//! them on the server. So the text of the statement is always the same, and is prepared once; a
-//! text with a placeholder per record would be another one for each size of a batch.
+//! them on the server. So the text of the statement is always the same, and is prepared once. With
+//! a placeholder per record there would be another text for each size of a batch.
 //!
 //! Contents are borrowed from the batch, not copied.
 
@@ -34,7 +34,7 @@ impl<'a> Parameters<'a> {
         all
     }
 
-    /// Returns them as a statement takes them.
+    /// Returns them in the form that a statement takes.
     pub(crate) fn as_refs(&self) -> Vec<&(dyn ToSql + Sync)> {
         self.0.iter().map(|value| value.as_ref() as &(dyn ToSql + Sync)).collect()
     }
@@ -63,17 +63,17 @@ impl<'a> Parameters<'a> {
         self.put(head.notes.as_bytes());
     }
 
-    /// `$16` to `$18`: what tells one head from another. All are null for the first commit of an
-    /// account.
+    /// `$16` to `$18`: the fields that tell one head from another. All are null for the first
+    /// commit of an account.
     fn put_expected(&mut self, expected: Option<&Head>) {
         self.put(expected.map(|head| head.epoch.0.cast_signed()));
         self.put(expected.map(|head| head.revision.0.cast_signed()));
         self.put(expected.map(|head| Uuid::from_u128(head.commit.0)));
     }
 
-    /// `$19` to `$27`. Revision and stamp are the head's, so they are no columns here.
+    /// `$19` to `$27`. Revision and stamp are those of the head, so they have no columns here.
     fn put_records(&mut self, batch: &'a Batch) {
-        // In the order of the keys, neighbours go to the same page one after the other.
+        // In the order of the keys, so that neighbours go to the same page one after the other.
         let mut records: Vec<_> = batch.records.iter().collect();
         records.sort_unstable_by_key(|record| record.key);
         self.put(column(&records, |record| rows::kind_number(record.key.kind)));

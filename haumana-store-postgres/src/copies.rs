@@ -1,10 +1,10 @@
 //! Copies of the tables in other schemas of the same database, for rehearsing a restore.
 //!
-//! An operator tries on a copy what is to be done to the data: a migration, a repair, the erasures
-//! of a journal. The copy is dropped afterwards.
+//! An operator tries a change on a copy first: a migration, a repair, the erasures of a journal.
+//! The copy is dropped afterwards.
 //!
-//! Everything happens within one database, so no data leaves it, and nothing has to be installed
-//! where the operator sits. The schema in use is only read.
+//! Everything happens within one database. So no data leaves it, and nothing has to be installed on
+//! the operator's machine. The schema in use is only read.
 
 use crate::error::{OpenError, OpenErrorKind};
 use crate::journal;
@@ -22,35 +22,34 @@ const JOURNAL: [&str; 2] = ["key", "lives"];
 /// Whether the journal of erasures is copied with the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WithJournal {
-    /// It is: the copy is a deployment of its own.
+    /// Yes: the copy is a deployment of its own.
     Yes,
-    /// It is not, as a restore leaves it as it is.
+    /// No: a restore leaves the journal as it is.
     No,
 }
 
-/// Whether there are tables of a store in the schema, of whatever version. Makes nothing.
+/// Whether the schema has tables of a store, of any version. It makes nothing.
 ///
 /// # Errors
 ///
-/// [`OpenError`] if the database cannot be asked, or the name can be none of a schema.
+/// [`OpenError`] if the database cannot be asked, or if the name cannot be the name of a schema.
 pub async fn is_made(options: &PostgresOptions) -> Result<bool, OpenError> {
     check_names(&[&options.schema])?;
     let client = pool::connect(options)?.get().await?;
     schema::is_ours(&***client, &options.schema).await
 }
 
-/// Copies the tables as they are at one moment into another schema of the same database, where there
-/// must be none of them. Who writes meanwhile is not held up.
+/// Copies the tables as they are at one moment into another schema of the same database, which must
+/// not have them yet. Others may write meanwhile.
 ///
 /// Numbers of accounts are kept, and the sequence of the copy goes on above them. A store can be
 /// opened on the copy like on any other schema.
 ///
+/// The copy is one transaction. As long as it is open, the database keeps old rows.
+///
 /// # Errors
 ///
-/// [`OpenError`] if the database cannot be asked, or refuses; then nothing is left of the copy.
-///
-/// It holds one transaction open for as long as it takes, so the database keeps old rows until it
-/// ends.
+/// [`OpenError`] if the database cannot be asked, or refuses. Then nothing of the copy is left.
 pub async fn copy(options: &PostgresOptions, to: &str, with: WithJournal) -> Result<(), OpenError> {
     check_names(&[&options.schema, to])?;
     let mut client = pool::connect(options)?.get().await?;
@@ -59,7 +58,7 @@ pub async fn copy(options: &PostgresOptions, to: &str, with: WithJournal) -> Res
     let transaction = transaction.isolation_level(IsolationLevel::RepeatableRead).start().await?;
     let from = options.schema.as_str();
     transaction.batch_execute(&copying(from, to, &TABLES)).await?;
-    // A new sequence begins at 1, where there are accounts already.
+    // A new sequence would begin at 1, but those numbers may be in use.
     let sequence = format!(
         "SELECT setval(pg_get_serial_sequence('{to}.heads', 'account'),
                        (SELECT coalesce(max(account), 0) + 1 FROM {to}.heads), false)"
@@ -83,13 +82,13 @@ fn copying(from: &str, to: &str, tables: &[&str]) -> String {
     format!("CREATE SCHEMA IF NOT EXISTS {to};{}", tables.iter().map(table).collect::<String>())
 }
 
-/// Removes a schema with the tables in it, and with its journal if that is asked for.
+/// Removes a schema with the tables in it, and its journal if that is asked for.
+///
+/// There is no way back. Everything else in the schema is dropped as well.
 ///
 /// # Errors
 ///
 /// [`OpenError`] if the database cannot be asked, or refuses.
-///
-/// There is no way back. The schema is dropped with whatever else is in it.
 pub async fn remove(options: &PostgresOptions, with: WithJournal) -> Result<(), OpenError> {
     check_names(&[&options.schema])?;
     let client = pool::connect(options)?.get().await?;

@@ -1,19 +1,19 @@
-//! What can go wrong: at opening, for a person to act on, and later, for the engine.
+//! Errors: at opening for a person, later for the engine.
 //!
 //! [`OpenError`] is for a person: its kind says what to do, its source what the server said. Later
-//! the engine asks one thing: may the write be in?
+//! the engine asks one question: may the write have happened?
 //!
 //! | what failed | a read | a write |
 //! |---|---|---|
 //! | no connection from the pool | `Throttled` or `Unavailable` | the same: nothing was sent |
 //! | the server said `ERROR` | by the code | by the code: the statement is undone |
 //! | the server said `FATAL` | by the code | `Unknown` |
-//! | the connection was lost, or nothing is heard | `Unavailable` | `Unknown` |
+//! | the connection was lost, or no answer came | `Unavailable` | `Unknown` |
 //!
-//! # What is never in a message
+//! # What messages never contain
 //!
-//! Neither the URL, which may hold a password, nor values of rows. PostgreSQL quotes values in the
-//! *detail* of some errors, so only its message and code are kept.
+//! They contain neither the URL, which may hold a password, nor values of rows. PostgreSQL quotes
+//! values in the *detail* of some errors, so only its message and code are kept.
 
 use deadpool_postgres::PoolError;
 use deadpool_postgres::TimeoutType;
@@ -35,7 +35,7 @@ pub enum OpenErrorKind {
     /// The certificates cannot be read.
     #[error("the certificates cannot be read; they are a file in PEM form")]
     Certificates,
-    /// Nobody answers, or not as PostgreSQL does.
+    /// Nobody answers, or something that is not PostgreSQL.
     ///
     /// The server may not have started yet.
     #[error("the server does not answer; check the address, and that it takes connections")]
@@ -48,7 +48,7 @@ pub enum OpenErrorKind {
         "the user may not make or use the schemas; GRANT CREATE ON DATABASE, or make NAME and NAME_erased"
     )]
     NotAllowed,
-    /// The server does not take writes.
+    /// The server does not accept writes.
     #[error("the server is read-only: a standby, or set so; connect to the primary")]
     ReadOnly,
     /// The schema holds something else.
@@ -75,7 +75,7 @@ pub enum OpenErrorKind {
     /// All generations were used.
     #[error("no generation is left above those that were used; export and import the accounts")]
     NoGeneration,
-    /// Anything else that the server reported; the source tells.
+    /// Anything else that the server reported; the source has it.
     #[error("the server reported an error")]
     Server,
 }
@@ -132,8 +132,8 @@ impl From<PoolError> for OpenError {
     }
 }
 
-/// An error of the server with its own words. They name tables and settings; parameters, which hold
-/// people's data, are not among them.
+/// An error of the server in its own words. They name tables and settings. They do not contain
+/// parameters, which hold people's data.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 struct WithDetail {
@@ -141,7 +141,7 @@ struct WithDetail {
 }
 
 impl WithDetail {
-    /// Takes the place of the driver's own error, whose text may quote a detail.
+    /// Replaces the driver's own error, whose text may quote a detail.
     fn of(source: tokio_postgres::Error) -> Self {
         let text = match source.as_db_error() {
             // POSTGRES: the detail of some errors quotes values of a row; the message does not.
@@ -155,7 +155,7 @@ impl WithDetail {
     }
 }
 
-/// Whether a call may have changed something by the time that it failed.
+/// Whether a failed call may have changed something.
 ///
 /// A purge and an erasure are writes as well, although repeating them is harmless: their caller
 /// must not take "unavailable" for "nothing was done".
@@ -182,8 +182,8 @@ pub(crate) fn of_statement(
 
 /// Translates a failure to get a connection; nothing was sent.
 ///
-/// Waiting for a free connection in vain is `Throttled`: the server is well, this process has too
-/// much to do. So is a server that has no connection left to give.
+/// If no connection becomes free in time, it is `Throttled`: the server is well, but this process
+/// has too much to do. If the server has no connection left to give, it is `Throttled` too.
 pub(crate) fn of_pool(op: &'static str, source: PoolError) -> Error {
     match source {
         PoolError::Timeout(TimeoutType::Wait) => {
@@ -198,7 +198,7 @@ pub(crate) fn of_pool(op: &'static str, source: PoolError) -> Error {
     }
 }
 
-/// The failure of a call of which nothing was heard.
+/// The failure of a call that got no answer.
 pub(crate) fn of_silence(op: &'static str, nature: Nature) -> Error {
     let kind = match nature {
         Nature::Read => ErrorKind::Unavailable,
@@ -212,7 +212,7 @@ pub(crate) fn of_silence(op: &'static str, nature: Nature) -> Error {
 /// The driver has no kind for a message that is too large, so its texts are compared.
 fn when_lost(nature: Nature, source: &tokio_postgres::Error) -> ErrorKind {
     let text = std::error::Error::source(source).map(ToString::to_string).unwrap_or_default();
-    // What cannot be encoded was never sent: a parameter beyond what the protocol takes.
+    // A parameter that is too large for the protocol was never sent.
     if source.to_string().starts_with("error encoding") || text.contains("too large to transmit") {
         return ErrorKind::TooLarge;
     }
@@ -237,13 +237,13 @@ fn kind_of(nature: Nature, error: &DbError) -> ErrorKind {
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn kind_of_code(code: &SqlState) -> ErrorKind {
     match (code.code().get(..2).unwrap_or_default(), code) {
-        // Lost a race with another transaction, or waited too long for it.
+        // It lost a race with another transaction, or waited too long for it.
         ("40", _) | (_, &SqlState::LOCK_NOT_AVAILABLE | &SqlState::QUERY_CANCELED) => {
             ErrorKind::Throttled
         }
         (_, &SqlState::TOO_MANY_CONNECTIONS) => ErrorKind::Throttled,
         ("54", _) => ErrorKind::TooLarge,
-        // Data or tables are not as this program left them.
+        // Data or tables differ from what this program wrote.
         ("21" | "22" | "23" | "42" | "XX", _) => ErrorKind::Corrupt,
         _ => ErrorKind::Unavailable,
     }

@@ -1,20 +1,21 @@
 //! The journal of erasures, which a restore replays.
 //!
-//! It is in a schema of its own beside the tables', so that reading a dump of the one back leaves the
-//! other as it is.
+//! It is in a schema of its own beside the tables'. So if a dump of one schema is loaded, the other
+//! schema stays as it is.
 //!
-//! A row of `lives` is a hash of user and epoch under a key of 32 random bytes, with the time of the
-//! note. A row of `floors` is a hash of the user, with the largest version of what was ever erased:
-//! devices still hold it, and are measured against that number. Earlier programs wrote no `floors`.
-//! `carried` has the keys of other journals whose `floors` were taken over.
+//! A row of `lives` is a hash of user and epoch under a key of 32 random bytes, with the time of
+//! the note. A row of `floors` is a hash of the user, with the largest version that was ever
+//! erased. Devices still hold these versions, so new versions must be above that number. Earlier
+//! programs wrote no `floors`. `carried` has the keys of other journals whose `floors` were copied
+//! to this one.
 //!
-//! Rows are never deleted. Who has the key and a user's id can tell whether that user was erased; a
-//! hash alone tells nothing.
+//! Rows are never deleted. Somebody who has the key and a user's id can tell whether that user was
+//! erased; a hash alone tells nothing.
 //!
 //! The note is in the transaction that deletes the rows, so a crash leaves both or neither.
 //!
-//! The same key names the topics of pokes. It is drawn where the journal is made, so all servers of
-//! one database agree on it.
+//! The same key names the topics of pokes. It is drawn when the journal is made, so all servers of
+//! one database use the same key.
 
 use crate::error::{OpenError, OpenErrorKind};
 use crate::options::PostgresOptions;
@@ -28,7 +29,7 @@ use std::fmt;
 use tokio_postgres::{GenericClient, Row};
 use uuid::Uuid;
 
-/// What the name of the journal's schema has more than that of the tables.
+/// The suffix of the journal's schema, after the name of the tables' schema.
 pub(crate) const SUFFIX: &str = "_erased";
 
 /// POSTGRES: `gen_random_uuid` draws 122 bits from the strong source of the server.
@@ -42,19 +43,19 @@ const MAKE: &str = "
     );
 ";
 
-/// Earlier programs did not make them.
+/// Earlier programs did not make this table.
 const MAKE_FLOORS: &str = "
     CREATE TABLE {journal}.floors (account UUID PRIMARY KEY, floor BIGINT NOT NULL);
     CREATE TABLE {journal}.carried (key BYTEA PRIMARY KEY);
 ";
 
-/// Which lives of accounts were erased, as hashes that tell nobody whose they were.
+/// The erased lives of accounts, as hashes that tell nobody whose they were.
 ///
-/// It is a snapshot. It knows lives and no users: whether an account was erased can be asked only
-/// by somebody who has the account.
+/// It is a snapshot. It knows lives and not users: only somebody who has an account can ask whether
+/// it was erased.
 pub struct Journal {
     pub(crate) lives: ErasedLives,
-    /// Its own key, and those of what was carried over to it.
+    /// Its own key, and the keys of the journals that were copied to it.
     pub(crate) keys: Vec<JournalKey>,
 }
 
@@ -75,15 +76,15 @@ impl fmt::Debug for JournalKey {
 }
 
 impl Journal {
-    /// Reads the journal of tables that are, or were, elsewhere: those that were in use until a
-    /// backup was put back. Changes nothing there, and asks for no more than to read.
+    /// Reads the journal of other tables: those that were in use before a backup was restored. It
+    /// changes nothing there, and needs only the right to read.
     ///
     /// Then call [`PostgresStore::replay_erasures_of`](crate::PostgresStore::replay_erasures_of) on
-    /// the store that the backup was put into, before it serves anybody.
+    /// the store with the restored tables, before it serves anybody.
     ///
     /// # Errors
     ///
-    /// As [`PostgresStore::open`](crate::PostgresStore::open).
+    /// Those of [`PostgresStore::open`](crate::PostgresStore::open).
     pub async fn read(options: &PostgresOptions) -> Result<Self, OpenError> {
         if !crate::schema::is_name(&options.schema) {
             return Err(OpenError::new(OpenErrorKind::SchemaName));
@@ -101,7 +102,7 @@ impl Journal {
         Self::of(key, &lives, &floors, &carried).map_err(crate::schema::unreadable)
     }
 
-    /// Puts together the rows of `lives`, of `floors` and of `carried`.
+    /// Combines the rows of `lives`, of `floors` and of `carried`.
     pub(crate) fn of(
         key: JournalKey,
         lives: &[Row],
@@ -127,23 +128,23 @@ impl Journal {
     }
 }
 
-/// Reads the largest version of what was erased.
+/// Reads the largest erased version.
 pub(crate) fn version(row: &Row, column: usize) -> Result<Version, Bad> {
     Ok(Version::try_from(row.try_get::<_, i64>(column)?)?)
 }
 
 impl JournalKey {
-    /// What the journal keeps of a life.
+    /// The hash of a life in the journal.
     pub(crate) fn life(&self, user: &UserId, epoch: Epoch) -> Uuid {
         Uuid::from_u128(erased_life(&self.0, user, epoch).bits())
     }
 
-    /// What the journal keeps of a user.
+    /// The hash of a user in the journal.
     pub(crate) fn account(&self, user: &UserId) -> Uuid {
         Uuid::from_u128(erased_user(&self.0, user).bits())
     }
 
-    /// Reads it from the first column.
+    /// Reads the key from the first column.
     pub(crate) fn of(row: &Row) -> Result<Self, Bad> {
         let key: Vec<u8> = row.try_get(0)?;
         Ok(Self(<[u8; 32]>::try_from(key.as_slice())?))
@@ -153,7 +154,8 @@ impl JournalKey {
         &self.0
     }
 
-    /// The name under which pokes of an account travel. Only who can read the key can tell whose it is.
+    /// The name under which pokes of an account are sent. Only somebody who can read the key can
+    /// tell whose it is.
     pub(crate) fn topic(&self, user: &UserId) -> Topic {
         Topic::of(&self.0, user)
     }
@@ -169,20 +171,20 @@ pub(crate) fn lives_of(journal: &str) -> String {
     format!("SELECT life FROM {journal}.lives")
 }
 
-/// The statement that reads how far the versions of each erased user went.
+/// The statement that reads the largest erased version of each user.
 pub(crate) fn floors_of(journal: &str) -> String {
     format!("SELECT account, floor FROM {journal}.floors")
 }
 
-/// The statement that reads the keys of what was carried over.
+/// The statement that reads the keys of the copied journals.
 pub(crate) fn carried_of(journal: &str) -> String {
     format!("SELECT key FROM {journal}.carried")
 }
 
-/// Makes the journal if it is missing, as after a dump of the tables alone was read into a new
-/// database; returns its key.
+/// Makes the journal if it is missing, and returns its key. It is missing, for example, when a dump
+/// of the tables alone was loaded into a new database.
 ///
-/// Runs in the transaction of the migration, so servers that start together make one journal.
+/// It runs in the transaction of the migration, so servers that start together make one journal.
 pub(crate) async fn open(
     client: &impl GenericClient,
     schema: &str,

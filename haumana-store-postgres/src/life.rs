@@ -1,4 +1,4 @@
-//! Which life the data is in: what a restored backup must tell the devices.
+//! Which life the data is in. Devices must learn of a restored backup by it.
 //!
 //! # How a restore is noticed
 //!
@@ -11,14 +11,14 @@
 //! | the timeline of its log | the cluster goes back to a point in time, or a standby is promoted |
 //! | the number of the database | a dump is loaded into another database |
 //!
-//! A dump that is loaded into the same database changes none of them. Then only a higher
-//! generation, which an operator asks for, begins a new life.
+//! A dump that is loaded into the same database changes none of them. Then a new life begins only
+//! if an operator asks for a higher generation.
 //!
 //! A new life has a generation above all that the tables know, plus a random leap of up to
 //! [`LEAP`]. So a backup that is restored twice begins two lives with different numbers.
 //!
-//! Everything runs in the transaction of the migration. Of several servers that start after a
-//! restore, the first begins the life, and the others find it.
+//! Everything runs in the transaction of the migration. If several servers start after a restore,
+//! the first begins the life, and the others find it.
 
 use crate::error::{OpenError, OpenErrorKind};
 use haumana_sync::store::Generation;
@@ -26,31 +26,31 @@ use tokio_postgres::Transaction;
 
 /// The life that the data is in.
 ///
-/// It is found out when the store is opened and stays the same for this handle. A handle of an
-/// earlier life commits nothing any more.
+/// It is determined when the store is opened, and stays the same for this handle. A handle of an
+/// earlier life can no longer commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Life {
-    /// What the engine must be given. Part of it is drawn at random where a life begins, so that a
-    /// backup that is put back twice begins two different lives.
+    /// Give it to the engine. Part of it is drawn at random when a life begins, so that a backup
+    /// that is restored twice begins two different lives.
     pub generation: Generation,
-    /// Why it began when the store was opened; `None` if an earlier one goes on.
+    /// Why it began when the store was opened; `None` if an earlier life goes on.
     pub begun: Option<NewLife>,
 }
 
 /// Why a new life of the data began.
 ///
-/// Log it: devices then start over, each with one full sync.
+/// Log it: devices then start over, with one full sync each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NewLife {
-    /// The tables were last used in another database, another cluster, or before the cluster went
-    /// back in time or to its standby: what was acknowledged since may be missing.
+    /// The tables were last used in another database or another cluster, or before the cluster went
+    /// back in time or to its standby. Commits that were acknowledged since may be missing.
     Restored,
     /// The operator asked for a higher generation than ever before.
     Asked,
 }
 
-/// LIMIT: how far above all earlier generations a new one is, at most.
+/// LIMIT: how far a new generation may be above all earlier ones.
 const LEAP: u64 = 1 << 24;
 
 /// Where the tables are: the cluster, how often it went back in time, and the database in it.
@@ -62,8 +62,8 @@ const PLACE: &str = "
            || '/' || (SELECT oid FROM pg_database WHERE datname = current_database())
     FROM pg_control_system()";
 
-/// POSTGRES: some providers keep these functions to themselves. There a restored backup is not
-/// noticed, except in another database.
+/// POSTGRES: some providers do not allow these functions. There a restored backup is noticed only
+/// in another database.
 const MAY_LOOK: &str = "
     SELECT has_function_privilege('pg_control_system()', 'EXECUTE')
        AND has_function_privilege('pg_current_wal_insert_lsn()', 'EXECUTE')
@@ -71,12 +71,12 @@ const MAY_LOOK: &str = "
 
 const DATABASE: &str = "SELECT oid::text FROM pg_database WHERE datname = current_database()";
 
-/// Finds out which life the tables are in, and begins a new one where that is due.
+/// Determines which life the tables are in, and begins a new one if necessary.
 ///
-/// `place` is null in tables that were just made: then nothing was there to go back from, and the
+/// `place` is null in tables that were just made. Then there is no earlier state, and the
 /// generation is the one that was asked for.
 ///
-/// Handles of the life before find another generation in their next commit, and answer `Corrupt`.
+/// Handles of an earlier life find another generation in their next commit, and return `Corrupt`.
 pub(crate) async fn begin(
     transaction: &Transaction<'_>,
     schema: &str,

@@ -1,17 +1,17 @@
-//! Hearing of commits, those of other servers too: `LISTEN` over a connection of its own.
+//! Notifications of commits, also of other servers: `LISTEN` over a connection of its own.
 //!
-//! # What is heard, and what is not
+//! # What arrives, and what does not
 //!
 //! PostgreSQL delivers a notification to connections that listen at that time, and keeps nothing
-//! for others. So after each connect the hearer is asked to look for what it missed
+//! for others. So after each connect the hearer is asked to look for missed commits
 //! ([`Hearer::ask_again`]). Nothing depends on a poke: a device that misses one finds the change at
 //! its next sync.
 //!
 //! # A connection that is dead without a sign
 //!
-//! A proxy may drop a connection and tell nobody, or a pooler may run `LISTEN` on a session that it
-//! gives to others. So every [`CHECK`] the listener notifies the channel over the same connection.
-//! If it has not heard that by the next time, it makes a new connection.
+//! A proxy may drop a connection silently, or a pooler may run `LISTEN` on a session that it gives
+//! to others. So every [`CHECK`] the listener sends a notification over the same connection. If it
+//! has not received it by the next time, it makes a new connection.
 //!
 //! # The text of a notification
 //!
@@ -35,8 +35,8 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::{AsyncMessage, Client, Config, SimpleQueryMessage};
 
-/// How often a listener tells itself something. If it does not hear it until the next time, it hears
-/// nothing of others either.
+/// How often a listener sends itself a notification. If it has not received it by the next time, it
+/// does not receive those of others either.
 const CHECK: Duration = Duration::from_secs(20);
 /// LIMIT: the pause before a listener connects again.
 ///
@@ -47,15 +47,15 @@ const PAUSES: [Duration; 4] = [
     Duration::from_secs(1),
     Duration::from_secs(5),
 ];
-/// What a listener tells itself.
+/// The text of the notification that a listener sends itself.
 const CHECKING: &str = "check";
 
-/// What one commit tells: whose account it was, for those who know the key, and its revision.
+/// The text for one commit: whose account it was, for readers who know the key, and its revision.
 pub(crate) fn payload(topic: Topic, revision: Revision) -> String {
     format!("{topic} {}", revision.0)
 }
 
-/// `None` for anything else, such as what a listener tells itself.
+/// `None` for any other text, such as [`CHECKING`].
 fn read_payload(payload: &str) -> Option<(Topic, Revision)> {
     let (topic, revision) = payload.split_once(' ')?;
     Some((Topic::parse(topic)?, Revision(revision.parse().ok()?)))
@@ -67,12 +67,12 @@ pub(crate) struct Listening {
     task: Mutex<Option<AbortHandle>>,
 }
 
-/// Where a listener listens.
+/// The place where a listener listens.
 #[derive(Clone)]
 struct Place {
     config: Config,
     tls: Tls,
-    /// The name of the schema, which is the channel's.
+    /// The name of the schema, which is also the name of the channel.
     channel: String,
     /// How long to wait for an answer.
     patience: Duration,
@@ -94,7 +94,7 @@ impl Drop for Listening {
 }
 
 impl Listening {
-    /// Says where to listen; nothing is connected yet.
+    /// Makes a listener for these options. Nothing is connected yet.
     pub(crate) fn to(options: &PostgresOptions) -> Result<Self, OpenError> {
         let (config, tls) =
             (pool::config(options)?, Tls::trusting(options.certificates.as_deref())?);
@@ -102,9 +102,9 @@ impl Listening {
         Ok(Self { place: Place { config, tls, channel, patience }, task: Mutex::default() })
     }
 
-    /// Begins to listen, unless somebody has begun already.
+    /// Begins to listen, unless it listens already.
     ///
-    /// A second call does nothing: one listener tells one hearer.
+    /// A second call does nothing: one listener has one hearer.
     pub(crate) fn begin(&self, hearer: Arc<dyn Hearer>) {
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         if task.is_none() {
@@ -115,7 +115,7 @@ impl Listening {
 }
 
 impl Place {
-    /// Listens for ever. After each cut it connects again, and only then asks what was missed.
+    /// Listens for ever. After each cut it connects again, and then asks for missed commits.
     async fn listen(self, hearer: Arc<dyn Hearer>) {
         let mut pauses = PAUSES.into_iter();
         loop {
@@ -130,10 +130,10 @@ impl Place {
         }
     }
 
-    /// Listens over one connection; returns why it is of no use any more.
+    /// Listens over one connection. Returns why that connection became useless.
     ///
-    /// The order matters: first `LISTEN`, then the question what was missed. A commit between the
-    /// two is heard twice, which costs one look; the other way round it would be missed.
+    /// The order matters: first `LISTEN`, then the question for missed commits. A commit between
+    /// the two is heard twice, which costs one look. In the other order it would be missed.
     async fn listen_once(&self, hearer: &Arc<dyn Hearer>) -> Result<Infallible, Deaf> {
         let connecting = self.config.connect(self.tls.clone());
         let (client, mut connection) = timeout(self.patience, connecting).await??;
@@ -145,7 +145,7 @@ impl Place {
             SimpleQueryMessage::Row(row) => row.get(0)?.parse::<i32>().ok(),
             _ => None,
         });
-        // What was committed before this moment is asked about, what comes later is heard.
+        // Commits before this moment are looked for; later ones are heard.
         let asked = Arc::clone(hearer);
         let mut asking = JoinSet::new();
         asking.spawn(async move { asked.ask_again().await });
@@ -163,27 +163,28 @@ impl Place {
         }
     }
 
-    /// A simple query, without preparing: it works behind poolers, too.
+    /// A simple query, without preparing, so that it works behind poolers too.
     async fn say(&self, client: &Client, statement: &str) -> Result<Vec<SimpleQueryMessage>, Deaf> {
         Ok(timeout(self.patience, client.simple_query(statement)).await??)
     }
 }
 
-/// Why a connection is of no use. It goes to the log; it holds no user's data.
+/// Why a connection is useless. It goes to the log, and contains no data of users.
 type Deaf = Box<dyn std::error::Error + Send + Sync>;
 
-/// What a connection hears.
+/// The receiving side of a connection.
 struct Ear {
     messages: BoxStream<'static, Result<AsyncMessage, tokio_postgres::Error>>,
     hearer: Arc<dyn Hearer>,
-    /// Its number on the server, by which it knows its own word.
+    /// The number of the session on the server. With it the connection recognises its own
+    /// notifications.
     pid: Option<i32>,
-    /// Whether it has heard itself.
+    /// Whether it has received its own notification.
     is_heard: bool,
 }
 
 impl Ear {
-    /// Tells of what is heard until something else is done. The connection moves only meanwhile.
+    /// Passes on notifications until `done` is ready. The connection makes progress only meanwhile.
     async fn while_hearing<T>(
         &mut self,
         done: impl Future<Output = Result<T, Deaf>>,
@@ -197,8 +198,8 @@ impl Ear {
         }
     }
 
-    /// The number of the session tells its own word from that of another listener on the same
-    /// channel.
+    /// By the number of the session, its own notification is told from that of another listener on
+    /// the same channel.
     fn hear(&mut self, message: AsyncMessage) {
         let AsyncMessage::Notification(heard) = message else { return };
         match read_payload(heard.payload()) {

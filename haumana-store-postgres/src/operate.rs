@@ -1,8 +1,9 @@
-//! What an operator asks for, of all users together.
+//! An operator's calls, for all users together.
 //!
-//! Users are walked in the order of their names, as bytes (`COLLATE "C"`): the primary key of
+//! Users are listed in the order of their names, as bytes (`COLLATE "C"`). The primary key of
 //! `heads` has that order, so each page continues where the last one ended, without a snapshot in
-//! between. Who is added behind the place is met, who is added before it is not.
+//! between. A user who is added behind the present place is listed; one who is added before it is
+//! not.
 //!
 //! No call holds a transaction over several users, so an operator's walk does not keep old rows
 //! alive.
@@ -23,9 +24,9 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-/// LIMIT: at how many users one call of a sweep looks.
+/// LIMIT: how many users one call of a sweep looks at.
 ///
-/// An index is asked once for each, so this bounds the time of the statement.
+/// For each user there is one look into an index, so this bounds the time of the statement.
 const SWEEP_USERS: i64 = 100;
 /// LIMIT: how many heads one statement reads.
 ///
@@ -42,7 +43,7 @@ impl Operate for PostgresStore {
         place: Option<&SweepPlace>,
         limit: usize,
     ) -> Result<Swept> {
-        // Users are in the order of their names. Nobody has none, so it is before all of them.
+        // Users come in the order of their names. The empty name is before all of them.
         let mut behind = place.map_or_else(String::new, |place| place.0.clone());
         let statement = &self.statements.due_users;
         let rows = self.look("sweep", statement, &[&behind, &before.0, &SWEEP_USERS]).await?;
@@ -81,7 +82,7 @@ impl Operate for PostgresStore {
         let rows = self.look("erasing", &self.statements.erasing, &[&state, &limit]).await?;
         let subjects = rows.iter().map(|row| Ok(row.try_get(0)?));
         let subjects = subjects.collect::<std::result::Result<Vec<String>, Bad>>();
-        // What is stored was verified before it was.
+        // Every stored id was verified before it was stored.
         let users = subjects.map_err(corrupt("erasing"))?.into_iter();
         Ok(users.filter_map(UserId::verified_by_caller).collect())
     }
@@ -105,7 +106,7 @@ impl Operate for PostgresStore {
         limit: usize,
     ) -> Result<HistoryPart> {
         let from = place.map_or(Some(BEFORE_ALL), decode_place);
-        // Nobody was ever given such a place.
+        // This store never returned such a place.
         let Some((kind, id, version, side)) = from else {
             return Ok(HistoryPart { entries: Vec::new(), next: None });
         };
@@ -159,15 +160,16 @@ fn decode_place(place: &ScanPlace) -> Option<HistoryPlace> {
 }
 
 impl PostgresStore {
-    /// Does what [`Operate::replay_erasures`] does, by the journal of other tables: those that were
-    /// in use until a backup was put back here. What is erased again is in this journal as well, and
-    /// so is how far the versions of each erased user went, of whom there may be nothing here.
+    /// Does what [`Operate::replay_erasures`] does, with the journal of other tables: those that
+    /// were in use before a backup was restored here. Accounts that are erased again are noted in
+    /// this journal as well. So is the largest erased version of each user, also of users who are
+    /// not in these tables.
     ///
-    /// An account that was begun anew since the erasure is another life and stays.
+    /// An account that was begun anew since its erasure is another life, and stays.
     ///
     /// # Errors
     ///
-    /// As [`Store::erase`](haumana_sync::Store::erase). The same call again goes on.
+    /// Those of [`Store::erase`](haumana_sync::Store::erase). The same call again continues.
     pub async fn replay_erasures_of(&self, journal: &Journal) -> Result<usize> {
         let op = "replay";
         let foreign = journal.keys.iter().filter(|key| **key != self.journal_key);
@@ -200,7 +202,7 @@ impl PostgresStore {
         }
     }
 
-    /// Empties an account if it is still in a life that was erased.
+    /// Empties an account if it is still in an erased life.
     async fn erase_again(&self, user: &UserId, erased: &ErasedLives) -> Result<bool> {
         let pool = |error| error::of_pool("replay", error);
         let mut client = self.connections.get().await.map_err(pool)?;
@@ -211,7 +213,7 @@ impl PostgresStore {
 
     /// All of it is one transaction: the head is locked and compared, the new head is written, rows
     /// are deleted, the life is noted, and listeners are notified. The outer error is the
-    /// connection's, the inner one a head that cannot be read.
+    /// connection's. The inner error is a head that cannot be read.
     async fn erase_again_over(
         &self,
         client: &mut Object,
@@ -241,8 +243,8 @@ impl PostgresStore {
         Ok(Ok(head.state != HeadState::Erasing))
     }
 
-    /// Returns how many entries were deleted. The oldest go first, so a sweep that is cut off has
-    /// done the most urgent part.
+    /// Returns how many entries were deleted. The oldest go first, so an interrupted sweep has done
+    /// the most urgent part.
     async fn purge_some(&self, user: &str, before: UnixMillis, limit: usize) -> Result<usize> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let statement = &self.statements.purge_some;

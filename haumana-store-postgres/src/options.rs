@@ -1,4 +1,4 @@
-//! What a store is opened with.
+//! The options of a store.
 
 use haumana_sync::store::Generation;
 use std::fmt;
@@ -7,24 +7,23 @@ use std::time::Duration;
 
 /// Says where a [`PostgresStore`](crate::PostgresStore) is and how it behaves.
 ///
-/// There is no default: whoever opens a store decides each of these. How durable commits are is not
-/// among them; they always are.
+/// There is no default: the program that opens a store decides each of these. The durability of
+/// commits is not an option; they are always durable.
 ///
 /// The URL may hold a password, so `Debug` leaves it out.
 #[derive(Clone)]
 pub struct PostgresOptions {
-    /// Where the database is: `postgres://user:password@host:5432/name`. With `sslmode=require` the
-    /// server's certificate is checked; `disable` does not protect from others on the way.
+    /// The address of the database: `postgres://user:password@host:5432/name`.
     ///
-    /// A server elsewhere is asked for TLS and a certificate unless the URL says otherwise; one on
-    /// this machine is not.
-    ///
-    /// `sslmode=prefer` is the driver's default and counts as nothing said.
+    /// With `sslmode=require` the connection uses TLS, and the server's certificate is checked.
+    /// With `disable` others on the way can read everything. Without `sslmode`, or with `prefer`,
+    /// TLS and a certificate are required of a server elsewhere, and not of a server on this
+    /// machine.
     pub url: String,
     /// The schema that holds the tables; made if it does not exist. Several deployments may share a
     /// database, each in a schema of its own. Letters, digits and `_`, in lower case.
     pub schema: String,
-    /// A file with certificates that sign the server's, in PEM; `None`: those that the machine
+    /// A file in PEM with the certificates that sign the server's; `None`: those that the machine
     /// trusts.
     pub certificates: Option<PathBuf>,
     /// LIMIT: how many connections there are at most.
@@ -32,18 +31,18 @@ pub struct PostgresOptions {
     /// A call holds one for one statement, so a few serve many requests. All servers together must
     /// stay below the database's `max_connections`.
     pub connections: usize,
-    /// LIMIT: how long a call waits for a free connection before it is `Throttled`, and for a new
-    /// one before it is `Unavailable`.
+    /// LIMIT: how long a call waits for a connection. If none becomes free, the call is
+    /// `Throttled`; if a new one is not made in time, it is `Unavailable`.
     pub connect_timeout: Duration,
-    /// LIMIT: how long one statement may run on the server before it is undone and the call is
-    /// `Throttled`. A call of which nothing is heard for twice as long is given up.
+    /// LIMIT: how long one statement may run on the server. After that it is undone and the call is
+    /// `Throttled`. If no answer comes for twice as long, the call is given up.
     ///
-    /// The longest statement is a page of changes with large records; ten seconds are plenty on a
+    /// The longest statement is a page of changes with large records. Ten seconds are enough on a
     /// healthy server.
     pub statement_timeout: Duration,
     /// The highest generation that the operator asked for; see [`Life`](crate::Life).
     ///
-    /// 0 unless a dump was read back into the same database.
+    /// Leave it at 0 unless a dump was loaded into the same database.
     pub generation: Generation,
 }
 

@@ -1,10 +1,10 @@
 //! Connections: how they are made, set up and shared.
 //!
-//! A connection is given to one call at a time, for one statement, and goes back. It is made when
-//! no idle one is left, up to [`PostgresOptions::connections`].
+//! A call gets a connection for one statement and returns it. If no idle one is left, a new one is
+//! made, up to [`PostgresOptions::connections`].
 //!
-//! Nothing is asked of a connection when it is given out. One that the server has closed meanwhile
-//! is noticed by the statement that is sent over it; reads are then sent again over a new one.
+//! A connection is not tested when a call gets it. If the server has closed it meanwhile, the next
+//! statement fails. Reads are then sent again over a new connection.
 
 use crate::error::{OpenError, OpenErrorKind};
 use crate::options::PostgresOptions;
@@ -19,16 +19,16 @@ use tokio::runtime::Handle;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
-/// How long a server that is gone is believed in.
+/// How long a silent server is still considered alive.
 ///
-/// Sets TCP keepalives, and how long sent bytes may stay unconfirmed. Without it, a machine that
-/// has lost its power would hold calls for many minutes.
+/// It sets TCP keepalives, and how long sent bytes may stay unconfirmed. Without it, calls would
+/// wait for many minutes after the server's machine has lost power.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// The connections of one handle.
 pub(crate) struct Connections {
     pool: Pool,
-    /// How long an answer is waited for before the call is given up.
+    /// How long a call waits for an answer before it is given up.
     ///
     /// Twice the statement timeout: the server should have ended the statement long before.
     patience: Duration,
@@ -49,27 +49,27 @@ impl Connections {
         Ok(guard(client, Box::new(move |client| await_answers(client, patience))))
     }
 
-    /// How long an answer is waited for: longer than the server takes to give a statement up.
+    /// How long to wait for an answer. It is longer than the server's own time-out.
     pub(crate) fn patience(&self) -> Duration {
         self.patience
     }
 }
 
-/// A connection in the hands of one call, which gives it back with [`ScopeGuard::into_inner`] once
-/// the server has answered all that it was sent.
+/// A connection that one call uses. The call returns it with [`ScopeGuard::into_inner`] once the
+/// server has answered everything.
 ///
-/// A call may be dropped while the server is still at its statement, as when a phone hangs up. The
-/// connection then goes back to the pool when the server has answered, so that nobody waits for a
-/// statement of somebody else. Until then it counts as one of the pool's connections: whoever hangs
-/// up often makes no new ones.
+/// A call may be dropped while the server still runs its statement, for example when a phone hangs
+/// up. The connection then goes back to the pool only after the server has answered, so that no
+/// other call waits for that statement. Until then it counts as one of the pool's connections, so a
+/// client that hangs up often does not cause new connections.
 pub(crate) type Lease = ScopeGuard<Object, Box<dyn FnOnce(Object) + Send + Sync>>;
 
-/// Keeps a connection from the pool until its statements are answered, and closes it if that takes
-/// too long.
+/// Keeps a connection out of the pool until its statements are answered. If that takes too long,
+/// closes it.
 fn await_answers(client: Object, patience: Duration) {
     let Ok(runtime) = Handle::try_current() else { return drop(Object::take(client)) };
     runtime.spawn(async move {
-        // POSTGRES: statements are answered in their order, an empty one behind the others.
+        // POSTGRES: statements are answered in order, so this empty one is answered last.
         if tokio::time::timeout(patience, client.simple_query("")).await.is_err() {
             drop(Object::take(client));
         }
@@ -80,8 +80,8 @@ fn await_answers(client: Object, patience: Duration) {
 pub(crate) fn connect(options: &PostgresOptions) -> Result<Connections, OpenError> {
     let config = config(options)?;
     let tls = Tls::trusting(options.certificates.as_deref())?;
-    // POSTGRES: no statement of ours leaves a transaction open or a setting changed, so that there
-    // is nothing to be cleaned between two calls, and no round trip for it.
+    // POSTGRES: our statements leave no transaction open and no setting changed. So nothing has to
+    // be reset between two calls, which would be a round trip.
     let recycling_method = RecyclingMethod::Fast;
     let manager = Manager::from_config(config, tls, ManagerConfig { recycling_method });
     let set_up = set_up(options.statement_timeout);
@@ -112,14 +112,14 @@ pub(crate) fn config(options: &PostgresOptions) -> Result<Config, OpenError> {
         config.application_name("haumana");
     }
     if config.get_ssl_mode() == SslMode::Prefer {
-        // Whoever says nothing gets a certificate that is checked, or no network at all.
+        // Without `sslmode`, the certificate is checked, unless the server is on this machine.
         let is_here = config.get_hosts().iter().all(is_this_machine);
         config.ssl_mode(if is_here { SslMode::Disable } else { SslMode::Require });
     }
     Ok(config)
 }
 
-/// Names are not resolved: a name that leads to this machine by DNS counts as elsewhere.
+/// Names are not resolved: a name that DNS maps to this machine counts as elsewhere.
 fn is_this_machine(host: &Host) -> bool {
     match host {
         Host::Tcp(name) => {
@@ -130,15 +130,15 @@ fn is_this_machine(host: &Host) -> bool {
     }
 }
 
-/// What each session is set to, whatever the server's defaults are.
+/// The settings of each session, whatever the server's defaults are.
 ///
 /// - A commit is acknowledged when it is on disk, never before.
-/// - Statements see what was committed when they began, or waited for; [`crate::statements`] are
-///   written for that.
-/// - Names that are not qualified are the system's own.
+/// - A statement sees what was committed when it began, or when it got a lock that it waited for;
+///   [`crate::statements`] are written for that.
+/// - Unqualified names are the system's own.
 ///
-/// The idle timeout ends a transaction that a crashed or suspended process has left open, whose
-/// locks would hold up other servers.
+/// The idle timeout ends a transaction that a crashed or suspended process has left open. Its locks
+/// would hold up other servers.
 fn set_up(statement_timeout: Duration) -> String {
     let timeout_ms = statement_timeout.as_millis().clamp(1, i32::MAX as u128);
     format!(

@@ -1,4 +1,4 @@
-//! How what a store keeps stands in columns.
+//! The columns in which the store keeps its values.
 //!
 //! | in Rust | in a column |
 //! |---|---|
@@ -10,8 +10,8 @@
 //! | kind, state | `SMALLINT` |
 //! | content, meta, notes | `BYTEA`, UTF-8 |
 //!
-//! Columns are read by position. The lists of columns and the functions that read them stand
-//! together here, so that a change of the one shows the other.
+//! Columns are read by position. Each list of columns and the function that reads it are together
+//! here, so that a change of one shows the other.
 
 use haumana_sync::digest::Digest;
 use haumana_sync::id::{Key, KindNumber, RecordId};
@@ -23,7 +23,7 @@ use haumana_sync::time::UnixMillis;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-/// Why stored values cannot be read: they are not what this program wrote.
+/// Why stored values cannot be read: this program did not write them so.
 pub(crate) type Bad = Box<dyn std::error::Error + Send + Sync>;
 
 /// The columns of a head, as [`head`] reads them.
@@ -68,7 +68,7 @@ pub(crate) fn head(row: &Row) -> Result<Head, Bad> {
 
 /// Reads an envelope from the columns that begin at `first`.
 ///
-/// One that somebody has changed by hand is set aside; `None`: not even its key can be read.
+/// If somebody has changed the row by hand, it is set aside. `None`: not even its key can be read.
 pub(crate) fn envelope(row: &Row, first: usize) -> Option<Envelope> {
     if let Ok(envelope) = whole_envelope(row, first) {
         return Some(envelope);

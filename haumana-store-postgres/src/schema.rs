@@ -1,11 +1,10 @@
-//! The tables, and how a schema gets from any earlier version of them to this one.
+//! The tables, and the migration from any earlier version of them.
 //!
-//! All steps, the new version, the life and the journal are one transaction under an advisory lock,
-//! so a start that is cut off leaves the tables as they were. Servers that start together take
-//! turns.
+//! All steps, the new version, the life and the journal are one transaction under an advisory lock.
+//! So if a start is interrupted, the tables are as before. Servers that start together take turns.
 //!
-//! A server that is running notices a migration at its next commit: each commit compares the
-//! version that is in the table `haumana` with the one that its program knows.
+//! A running server notices a migration at its next commit: each commit compares the version in the
+//! table `haumana` with the version that its program knows.
 
 use crate::error::{OpenError, OpenErrorKind};
 use crate::journal::SUFFIX;
@@ -17,19 +16,19 @@ use tokio_postgres::{Client, GenericClient};
 /// INVARIANT: a step that was released is never edited; changes are new steps at the end.
 const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
 
-/// POSTGRES: the oldest version whose statements and defaults the tests know.
+/// POSTGRES: the oldest version on which the statements and defaults are tested.
 const OLDEST_SERVER: i32 = 130_000;
 
-/// - `haumana` is what the schema says of itself, in one row.
-/// - `heads` interns users: the other tables name them by a small number. No column of it but the
+/// - `haumana` describes the store, in one row.
+/// - `heads` gives each user a small number, which the other tables use. No column of it but the
 ///   key is indexed, so that a new head goes to the same page as the old one and no index changes.
 /// - `stream` is the order of changes. `stamps` finds where in it a stamp ends: within a user both
 ///   grow together.
-/// - Texts of people are bytes, so that they come back as they were whatever the database's encoding.
+/// - Users' texts are bytes, so that they come back unchanged whatever the database's encoding.
 /// - `kind` is in the order of the stream, and an id's bytes are in the order of ids.
 ///
-/// `fillfactor = 50` leaves half of each page of `heads` free. With no index on what changes, a new
-/// head then goes to the page of the old one, and the old one needs no vacuum.
+/// `fillfactor = 50` leaves half of each page of `heads` free. Changed columns have no index, so a
+/// new head goes to the page of the old one, and the old one needs no vacuum.
 const VERSION_1: &str = "
     CREATE TABLE {schema}.haumana (
         one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -95,7 +94,7 @@ const VERSION_1: &str = "
 /// `served` is the text of the schema that the records were last served with, if it is known.
 const VERSION_2: &str = "ALTER TABLE {schema}.haumana ADD COLUMN served BYTEA";
 
-/// What the tables hold is not what this program wrote.
+/// The tables have values that this program did not write.
 pub(crate) fn unreadable(bad: Bad) -> OpenError {
     OpenError::with_source(OpenErrorKind::Server, bad)
 }
@@ -114,10 +113,10 @@ pub(crate) fn is_name(schema: &str) -> bool {
         && schema.chars().all(|c| is_letter(c) || c.is_ascii_digit())
 }
 
-/// Brings the tables up to date, and lets `finish` do more in the same transaction. Several servers
-/// that start together do so one after the other.
+/// Brings the tables up to date, and runs `finish` in the same transaction. Several servers that
+/// start together do so one after the other.
 ///
-/// `finish` sees the new tables, and fails the migration if it fails.
+/// `finish` sees the new tables. If it fails, the migration fails.
 pub(crate) async fn migrate<T>(
     client: &mut Client,
     schema: &str,
@@ -134,8 +133,8 @@ async fn migrate_by<T>(
 ) -> Result<T, OpenError> {
     check_server(client).await?;
     let transaction = client.transaction().await?;
-    // POSTGRES: released at the end of the transaction, however it ends. Two servers that make one
-    // schema at once would otherwise fail on the catalogue's own keys.
+    // POSTGRES: released at the end of the transaction, however it ends. Without it, two servers
+    // that make one schema at once would violate unique keys of the catalogue.
     let lock = "SELECT pg_advisory_xact_lock(hashtextextended('haumana ' || $1, 0))";
     transaction.execute(lock, &[&schema]).await?;
     let version = version_of(&transaction, schema).await?;
@@ -158,7 +157,7 @@ async fn migrate_by<T>(
     Ok(finished)
 }
 
-/// A standby answers reads and refuses writes, so it is refused here and not at the first commit.
+/// A standby answers reads and refuses writes. So it is refused here, and not at the first commit.
 async fn check_server(client: &Client) -> Result<(), OpenError> {
     let look = "SELECT current_setting('server_version_num')::int, pg_is_in_recovery()";
     let row = client.query_one(look, &[]).await?;
@@ -172,9 +171,9 @@ async fn check_server(client: &Client) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Returns the version of the tables; `None` if the schema is empty, and then there is one.
+/// Returns the version of the tables. `None`: the schema is empty; if it was missing, it is made.
 ///
-/// A schema with anything in it that is not ours is refused before anything is made.
+/// A schema with tables of another program is refused before anything is made.
 async fn version_of(client: &impl GenericClient, schema: &str) -> Result<Option<i32>, OpenError> {
     let look = "SELECT to_regnamespace($1) IS NOT NULL,
                        (SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace($1))";
@@ -188,14 +187,14 @@ async fn version_of(client: &impl GenericClient, schema: &str) -> Result<Option<
         return Err(OpenError::new(OpenErrorKind::NotOurs));
     }
     if !exists {
-        // Only where it is missing: who may not make schemas may use one that somebody made.
+        // Only if it is missing: a user without the right to make schemas may use an existing one.
         client.batch_execute(&format!("CREATE SCHEMA {schema}")).await?;
     }
     Ok(None)
 }
 
-/// Whether the schema has the row that says what it is. Another program may have a table of that
-/// name, so its columns are looked at, too.
+/// Whether the schema has the row that describes a store. Another program may have a table with
+/// that name, so its columns are checked too.
 pub(crate) async fn is_ours(client: &impl GenericClient, schema: &str) -> Result<bool, OpenError> {
     let look = "SELECT count(*) = 4 FROM pg_attribute
                 WHERE attrelid = to_regclass($1 || '.haumana') AND NOT attisdropped

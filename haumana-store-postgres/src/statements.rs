@@ -18,9 +18,8 @@
 //!
 //! # Locks
 //!
-//! Everything that writes rows of an account takes the lock of its head first. So two calls never
-//! wait for each other crosswise, and no commit can slip rows in between the statements of an
-//! erasure.
+//! Everything that writes rows of an account first takes the lock of its head. So two calls never
+//! deadlock, and no commit can insert rows between the statements of an erasure.
 //!
 //! | statement | lock of the head |
 //! |---|---|
@@ -31,12 +30,12 @@
 use crate::journal::{carried_of, floors_of, lives_of, name_of};
 use crate::rows::{ENVELOPE, HEAD, HISTORY, INDEX};
 
-/// LIMIT: a page of changes ends before the record that exceeds this, so that no page fills the
-/// memory, whatever the number of records asked for.
+/// LIMIT: a page of changes ends before the record that exceeds this. So a page does not fill the
+/// memory, however many records are asked for.
 const PAGE_BYTES: usize = 16 << 20;
 
-/// Whether the key of an entry of the history is one that this program writes. One that somebody has
-/// changed by hand is not there, and takes no place in a page.
+/// Whether this program could have written the key of an entry of the history. If somebody has
+/// changed a key by hand, the entry is ignored and takes no place in a page.
 const IS_READABLE_KEY: &str =
     "t.version BETWEEN 0 AND 4294967295 AND t.side BETWEEN 0 AND 4294967295";
 
@@ -55,8 +54,9 @@ pub(crate) struct Statements {
     pub(crate) history_of: String,
     pub(crate) first_commit: String,
     pub(crate) next_commit: String,
-    /// Notifies only if the head is still the one of this commit. A commit that was refused tells
-    /// nobody, and neither does one that was overtaken: the later one tells for both.
+    /// Notifies only if the head is still the one of this commit. A refused commit sends no
+    /// notification. Neither does one that was overtaken, because the later commit notifies for
+    /// both.
     pub(crate) tell: String,
     pub(crate) purge: String,
     /// Locks a head for an erasure and returns number and epoch of the account.
@@ -71,7 +71,7 @@ pub(crate) struct Statements {
     pub(crate) due_users: String,
     pub(crate) purge_some: String,
     pub(crate) heads: String,
-    /// As `lock_head`, with all of the head: an erasure that is replayed builds the next one from
+    /// Like `lock_head`, but returns the whole head: a replayed erasure builds the next one from
     /// it.
     pub(crate) lock_life: String,
     pub(crate) empty_head: String,
@@ -79,9 +79,9 @@ pub(crate) struct Statements {
     pub(crate) users: String,
     pub(crate) user_history: String,
     pub(crate) kept_schema: String,
-    /// Compares and replaces in one statement. Without a row in the answer another text is kept.
+    /// Compares and replaces in one statement. If it returns no row, another text is kept.
     pub(crate) keep_schema: String,
-    /// The head is not among them: its row stays as the marker that tells devices of the erasure.
+    /// The head is not deleted: its row stays as the marker that tells devices of the erasure.
     pub(crate) erase: [String; 2],
 }
 
@@ -109,7 +109,8 @@ impl Statements {
             changes_after_place: changes(schema, "$3::bigint", "$4::smallint", "$5::uuid"),
             changes_after_stamp: changes(
                 schema,
-                // Within a user stamps never decrease, so everything from there on is stamped later.
+                // The stamps of a user never decrease, so everything from there on is stamped
+                // later.
                 &format!(
                     "(SELECT s.revision FROM {schema}.records s
                       WHERE s.account = h.account AND $3::bigint < s.stamp
@@ -139,8 +140,8 @@ impl Statements {
                 "SELECT pg_notify('{schema}', $3::text) FROM {heads}
                  WHERE {of_user} AND h.commit_id = $2"
             ),
-            // The head's lock keeps commits out: two that change the same rows in another order
-            // would wait for each other.
+            // The head's lock keeps commits out. Otherwise two calls that change the same rows in
+            // another order would deadlock.
             purge: format!(
                 "WITH head AS MATERIALIZED (
                      SELECT h.account FROM {heads} WHERE {of_user} FOR NO KEY UPDATE
@@ -224,17 +225,17 @@ impl Statements {
     }
 }
 
-/// One page behind a place, and the head that it goes up to, in one snapshot. The narrow part of the
-/// records decides how many fit; only those are read whole. `$2` is one more than the limit.
+/// One page behind a place, and the head at that moment, in one snapshot. The sizes of the records
+/// decide how many fit, and only these are read whole. `$2` is one more than the limit.
 ///
-/// Somebody may have changed a row by hand. One whose kind is no number of a kind is not there, so
-/// that each page has a record that the next one goes on behind; one without a size counts as empty.
+/// Somebody may have changed a row by hand. A row with a kind that is not valid is ignored, so that
+/// each page has a record behind which the next one begins. A row without a size counts as empty.
 ///
 /// The innermost part reads the index `stream` behind the place, and sums sizes in its order. The
-/// parts around it cut where [`PAGE_BYTES`] is exceeded and say so. Only then the contents are
-/// joined, so records beyond the cut are never read whole.
+/// parts around it cut where [`PAGE_BYTES`] is exceeded and report the cut. The contents are joined
+/// last, so contents beyond the cut are never read.
 ///
-/// 256 bytes per record stand for what a record costs beside its content.
+/// A record counts 256 bytes besides its content.
 fn changes(schema: &str, revision: &str, kind: &str, id: &str) -> String {
     format!(
         "SELECT {HEAD}, d.is_cut, {ENVELOPE}
@@ -262,10 +263,11 @@ fn changes(schema: &str, revision: &str, kind: &str, id: &str) -> String {
     )
 }
 
-/// A head where there must be none. Whoever is second waits for the first, and then does nothing.
+/// Inserts a head where there must be none. Of two such commits the second waits for the first, and
+/// then does nothing.
 ///
-/// Parameters 16 to 18 are the expected head; all are null here. They appear in the text, so that
-/// both commits have the same list of parameters.
+/// Parameters 16 to 18 are the expected head; all are null here. They are in the text, so that both
+/// kinds of commit have the same list of parameters.
 fn first_head(schema: &str) -> String {
     let current = is_current(schema);
     format!(
@@ -281,8 +283,8 @@ fn first_head(schema: &str) -> String {
     )
 }
 
-/// A head in place of the expected one. Whoever is second waits for the first; then the head is
-/// another one, and nothing is done.
+/// Replaces the expected head. Of two such commits the second waits for the first. Then the head is
+/// another one, and the second does nothing.
 fn next_head(schema: &str) -> String {
     let current = is_current(schema);
     format!(
@@ -295,10 +297,10 @@ fn next_head(schema: &str) -> String {
     )
 }
 
-/// Whether the tables are as this program knows them and the data in the life that it was opened
-/// in: a newer program may have changed the one, and another server, after a restore, the other.
+/// Whether this handle may still commit. A newer program may have changed the tables, or another
+/// server may have begun a new life after a restore.
 ///
-/// It is a part of the condition of the head, so it is checked in the same statement that writes,
+/// It is a part of the condition on the head, so it is checked in the same statement that writes,
 /// and costs no round trip.
 fn is_current(schema: &str) -> String {
     format!(
@@ -307,10 +309,10 @@ fn is_current(schema: &str) -> String {
     )
 }
 
-/// One statement, so that all of a commit is sent, done or undone together.
+/// One statement, so that a commit is sent, done or undone as a whole.
 ///
-/// `head` is the only part that can do nothing. If it returns no row, the cross joins have nothing
-/// to insert, and the statement changes nothing.
+/// Only `head` can find nothing to do. If it returns no row, the cross joins have nothing to
+/// insert, and the statement changes nothing.
 ///
 /// Arrays have one element per record or entry. `$1` to `$15` are the new head, `$16` to `$18` the
 /// expected one, `$19` to `$27` records, `$28` to `$34` history, `$35` and `$36` what

@@ -1,18 +1,19 @@
-//! The store: each call takes a connection, sends one statement, and reads its answer. A commit sends
-//! a second one behind it, which tells other servers.
+//! The store: each call takes a connection, sends one statement, and reads its answer. A commit
+//! sends a second statement behind it, which notifies other servers.
 //!
-//! # How a commit goes
+//! # The steps of a commit
 //!
 //! 1. The batch is checked, and taken apart into arrays, one per column.
 //! 2. One statement compares the head, replaces it, and writes records and history. It is a
 //!    transaction of its own, under `READ COMMITTED`.
-//! 3. Of two commits that expect the same head, the second waits for the lock of the row.
-//!    PostgreSQL then looks at the condition again, with the new row: the head is another one, and
-//!    nothing is written.
-//! 4. If no row comes back, a second call reads the head. It finds that the identical batch is in
-//!    already, or that somebody else was faster, or that this handle is out of date.
+//! 3. If two commits expect the same head, the second waits for the lock of the row. PostgreSQL
+//!    then checks the condition again, with the new row: the head is another one, and nothing is
+//!    written.
+//! 4. If no row comes back, a second call reads the head. It finds one of three cases: the
+//!    identical batch is stored already, or somebody else was faster, or this handle is out of
+//!    date.
 //!
-//! # What is one snapshot
+//! # Snapshots
 //!
 //! Each read is one statement, and a statement sees one snapshot. So a page and its head, or the
 //! records of one read, are of the same moment. Only an erasure is a transaction of several
@@ -20,9 +21,9 @@
 //!
 //! # Dropped calls
 //!
-//! A call that is dropped has sent its statement whole, or not at all. There is no open transaction
-//! that somebody would have to end, and the connection can be given to the next call. An erasure
-//! does open a transaction; its guard sends `ROLLBACK` before the connection takes another
+//! The statement of a dropped call was sent completely, or not at all. No transaction is left open
+//! that somebody would have to end, so the connection can be given to the next call. An erasure
+//! does open a transaction. Its guard sends `ROLLBACK` before the connection takes another
 //! statement.
 
 use crate::commit::Parameters;
@@ -60,14 +61,14 @@ const BYTES: usize = 64 << 20;
 
 /// Keeps everything in one schema of a PostgreSQL database.
 ///
-/// Runs on tokio. Several handles, in one process or in many, may use one schema. A handle has a
+/// It runs on tokio. Several handles, in one process or in many, may use one schema. A handle has a
 /// pool of connections of its own; share one as an `Arc`.
 ///
 /// | a call that | is answered |
 /// |---|---|
 /// | reads, over a connection that was closed meanwhile | after one more attempt |
 /// | gets no connection in time, or was undone by the server | `Throttled` |
-/// | finds no server, or one that takes no writes | `Unavailable` |
+/// | finds no server, or one that accepts no writes | `Unavailable` |
 /// | commits, and loses the connection | `Unknown` |
 /// | was opened before a restore, or before a newer program changed the tables | `Corrupt`, restart it |
 #[derive(Debug)]
@@ -85,12 +86,12 @@ impl PostgresStore {
     /// Connects, makes the schema if it does not exist, and brings its tables up to date.
     ///
     /// Several programs may do so at the same time on an empty database. The user needs the right
-    /// to make schemas, or two schemas that are there: `NAME` and `NAME_erased`. If a new life
-    /// begins, accounts that the journal names are erased again before this returns.
+    /// to make schemas, or two existing schemas: `NAME` and `NAME_erased`. If a new life begins,
+    /// accounts that the journal names are erased again before this returns.
     ///
     /// # Errors
     ///
-    /// See [`OpenErrorKind`]. Tables that are refused are left as they were.
+    /// See [`OpenErrorKind`]. If it fails, the tables are as before.
     pub async fn open(options: &PostgresOptions) -> Result<Self, OpenError> {
         if !schema::is_name(&options.schema) {
             return Err(OpenError::new(OpenErrorKind::SchemaName));
@@ -106,28 +107,28 @@ impl PostgresStore {
             Ok((life, journal::open(transaction, name).await?))
         });
         let (life, journal_key) = opened.await?;
-        // The connection was set up for the migration, so no call gets it.
+        // This connection has the settings of the migration, so no call may get it.
         drop(Object::take(ScopeGuard::into_inner(client)));
         let statements = Statements::of(name);
         let listening = Listening::to(options)?;
         let store = Self { connections, statements, life, journal_key, listening };
         if life.begun.is_some() {
-            // What was put back may hold accounts that were erased since.
+            // Restored tables may have accounts that were erased since.
             let replayed = store.replay_erasures().await;
             replayed.map_err(|error| OpenError::with_source(OpenErrorKind::Server, error))?;
         }
         Ok(store)
     }
 
-    /// Returns the life that the data is in. The engine is given its generation.
+    /// Returns the life that the data is in. Give its generation to the engine.
     pub fn life(&self) -> Life {
         self.life
     }
 
     /// Sends one statement and reads its rows.
     ///
-    /// The statement is prepared once per connection. If nothing is heard in time, the connection
-    /// is taken out of the pool and closed, since a late answer could meet the next caller.
+    /// The statement is prepared once per connection. If no answer comes in time, the connection is
+    /// closed and leaves the pool, since a late answer could reach the next caller.
     pub(crate) async fn ask(
         &self,
         op: &'static str,
@@ -144,11 +145,12 @@ impl PostgresStore {
         settled(op, nature, client, rows)
     }
 
-    /// Sends a statement that only reads. A connection that was closed while nobody used it, as by a
-    /// restart of the server, is noticed only now; the statement is sent once more over a new one.
+    /// Sends a statement that only reads. If the connection was closed while it was idle, for
+    /// example by a restart of the server, that shows only now. Then the statement is sent once
+    /// more over a new one.
     ///
-    /// Only reads are repeated this way. A write whose answer was lost may be in, so that is for
-    /// the engine to repeat, with the identical batch.
+    /// Only reads are repeated this way. A write whose answer was lost may have happened; the
+    /// engine repeats it, with the identical batch.
     pub(crate) async fn look(
         &self,
         op: &'static str,
@@ -163,10 +165,11 @@ impl PostgresStore {
         }
     }
 
-    /// Places are revision, kind and id, as the index `stream` has them. Asks for one record more
-    /// than `limit`, which tells whether more follow.
+    /// Places are revision, kind and id, in the order of the index `stream`. It asks for one record
+    /// more than `limit`, which tells whether more follow.
     async fn page(&self, user: &UserId, after: After, limit: usize) -> Result<Vec<Row>> {
-        // No record has this number of kind: a place before all or behind all of a revision.
+        // No kind has this number: it makes a place before all records, or behind all of a
+        // revision.
         const BEFORE_ALL: i16 = -1;
         const BEHIND_ALL: i16 = 256;
         let subject = user.as_str();
@@ -190,12 +193,11 @@ impl PostgresStore {
         self.look("changes", &self.statements.changes_after_place, &parameters).await
     }
 
-    /// Sends a commit, and behind it, without waiting for its answer, what tells the servers that
-    /// listen of it.
+    /// Sends a commit, and directly behind it the statement that notifies the servers that listen.
     ///
     /// POSTGRES: a transaction that notifies holds a lock of the whole cluster until the disk has
-    /// confirmed it, so the commit is none. What is behind it writes nothing, and waits for no disk.
-    /// If the commit was refused, the head is not its own, and nobody is told.
+    /// confirmed it, so the commit itself does not notify. The second statement writes nothing, and
+    /// waits for no disk. If the commit was refused, the head is not its own, and nothing is sent.
     async fn write_and_tell(
         &self,
         statement: &str,
@@ -211,8 +213,8 @@ impl PostgresStore {
         let sent = async {
             let write = client.prepare_cached(statement).await?;
             let tell = client.prepare_cached(&self.statements.tell).await?;
-            // The first is sent first, and each whole, before any answer is waited for: also where
-            // the call is dropped, the second one follows.
+            // Both are sent in this order, each completely, before any answer is awaited. So if the
+            // call is dropped, the second one still follows.
             let (rows, told) =
                 join(client.query(&write, parameters), client.execute(&tell, &about)).await;
             Ok((rows?, told.is_ok()))
@@ -220,17 +222,18 @@ impl PostgresStore {
         let sent = tokio::time::timeout(self.connections.patience(), sent).await;
         let (rows, is_told) = settled(op, Nature::Write, client, sent)?;
         if !is_told {
-            // The connection was lost between the two. If this fails, too, no poke comes, which
-            // costs nothing but time.
+            // The connection was lost between the two. If this fails too, no poke is sent, which
+            // costs only time.
             self.ask("tell", Nature::Write, &self.statements.tell, &about).await.ok();
         }
         Ok(rows)
     }
 
-    /// Whether the batch is in already, where its head did not match.
+    /// Whether the batch is stored already, although its head did not match.
     ///
     /// The head may have moved on between the two statements. Then the answer is `Conflict`, which
-    /// is right either way: the engine reads and merges again, and finds its own edit if it is in.
+    /// is right in both cases: the engine reads and merges again, and finds its own edit if it is
+    /// stored.
     async fn was_it_done(
         &self,
         user: &UserId,
@@ -241,7 +244,7 @@ impl PostgresStore {
         match decide(head.as_ref(), expected, batch) {
             Decision::Done => Ok(()),
             Decision::Conflict => Err(Error::new("commit", ErrorKind::Conflict)),
-            // The head is the expected one, and yet nothing was written.
+            // The head is the expected one, but nothing was written.
             Decision::Write => {
                 let why = "a newer program has changed the tables, or a new life of the data has \
                            begun; restart this program";
@@ -256,7 +259,7 @@ impl Pokes for PostgresStore {
         self.journal_key.topic(user)
     }
 
-    /// Listens over a connection of its own, until the store is dropped. Must be called on tokio.
+    /// Listens over a connection of its own, until the store is dropped. Call it on tokio.
     fn tell(&self, hearer: Arc<dyn Hearer>) {
         self.listening.begin(hearer);
     }
@@ -284,7 +287,7 @@ impl Store for PostgresStore {
     async fn index(&self, user: &UserId, kind: KindNumber) -> Result<Vec<IndexEntry>> {
         let parameters: [&(dyn ToSql + Sync); 2] = [&user.as_str(), &rows::kind_number(kind)];
         let rows = self.look("index", &self.statements.index, &parameters).await?;
-        // One that cannot be read is not there.
+        // An entry that cannot be read is left out.
         Ok(rows.iter().filter_map(|row| rows::index_entry(row).ok()).collect())
     }
 
@@ -317,7 +320,7 @@ impl Store for PostgresStore {
     ) -> Result<Vec<HistoryEntry>> {
         let (kind, id) = (rows::kind_number(key.kind), rows::uuid(key.id));
         let bound = before.map_or(i64::MAX, i64::from);
-        // One more than asked for tells whether the last version is whole.
+        // One more row than asked for tells whether the last version is complete.
         let one_more = i64::try_from(limit).map_or(i64::MAX, |limit| limit.saturating_add(1));
         let subject = user.as_str();
         let parameters: [&(dyn ToSql + Sync); 5] = [&subject, &kind, &id, &bound, &one_more];
@@ -372,14 +375,15 @@ impl Store for PostgresStore {
 }
 
 impl PostgresStore {
-    /// The head's lock keeps commits out, so that what they insert is deleted as well.
+    /// The head's lock keeps commits out until the end, so that everything they inserted before is
+    /// deleted as well.
     ///
-    /// POSTGRES: a statement does not see rows that were inserted after it began, so it must begin
-    /// after the lock was taken. A transaction that is dropped is rolled back before its connection
-    /// takes another statement.
+    /// POSTGRES: a statement does not see rows that were inserted after it began, so the deletion
+    /// must begin after the lock was taken. If the call is dropped, the transaction is rolled back
+    /// before its connection takes another statement.
     ///
-    /// The head's row stays, and so does its lock until the end: a commit that waits for it finds
-    /// the head as it was, and its records are written after the erasure, not lost between two
+    /// The head's row stays, and so does its lock until the end. A commit that waits for it finds
+    /// the head unchanged, and its records are written after the erasure, not lost between two
     /// statements.
     async fn erase_over(
         &self,
@@ -397,10 +401,10 @@ impl PostgresStore {
         transaction.commit().await
     }
 
-    /// Deletes all of an account whose head is locked, and notes its life in the journal: the epoch,
-    /// and the largest version.
+    /// Deletes all of an account whose head is locked, and notes its life in the journal: the
+    /// epoch, and the largest version.
     ///
-    /// The note is in the same transaction as the deletion, so neither is there without the other.
+    /// The note and the deletion are in one transaction, so neither exists without the other.
     pub(crate) async fn delete_all(
         &self,
         transaction: &Transaction<'_>,
@@ -419,9 +423,10 @@ impl PostgresStore {
     }
 }
 
-/// What has come of statements over a connection; nobody may wait behind what is not answered.
+/// The result of statements over a connection. If no answer came, the connection leaves the pool,
+/// so that no other call waits behind them.
 ///
-/// `answer` has two failures: the outer one is silence, the inner one is what the server said.
+/// `answer` has two failures: the outer one is silence, the inner one is the server's error.
 pub(crate) fn settled<T>(
     op: &'static str,
     nature: Nature,
@@ -440,7 +445,7 @@ pub(crate) fn settled<T>(
 
 /// Puts rows, which begin with a place counted from 1, into the order of the keys.
 ///
-/// Keys that were not found stay `None`; a key that was asked for twice has two rows.
+/// Keys that were not found stay `None`. A key that was asked for twice has two rows.
 fn in_order<T: Clone>(
     rows: &[Row],
     n_keys: usize,
@@ -475,7 +480,7 @@ fn page_of(rows: &[Row], limit: usize) -> Result<Page, Bad> {
     Ok(Page { head, more: is_cut || limit < rows.len(), records })
 }
 
-/// The answer to values that this program did not write. The source has no data of users.
+/// The error for values that this program did not write. The source contains no data of users.
 pub(crate) fn corrupt(op: &'static str) -> impl FnOnce(Bad) -> Error {
     move |error| Error::with_source(op, ErrorKind::Corrupt, error)
 }

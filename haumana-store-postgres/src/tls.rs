@@ -1,8 +1,8 @@
 //! TLS to the server: rustls on aws-lc, as everywhere else in the library.
 //!
-//! It is the glue between `tokio-postgres` and `tokio-rustls`: the driver asks for TLS on the
-//! connection that it has opened, and gets a stream back. Names are always checked, also with
-//! certificates of one's own.
+//! It connects `tokio-postgres` with `tokio-rustls`: the driver asks for TLS on the connection that
+//! it has opened, and gets a stream back. Names are always checked, also with the operator's own
+//! certificates.
 
 use crate::error::{OpenError, OpenErrorKind};
 use rustls::pki_types::pem::PemObject;
@@ -25,8 +25,8 @@ pub(crate) struct Tls(TlsConnector);
 impl Tls {
     /// Trusts the certificates of a file, or those that the machine trusts.
     ///
-    /// A file replaces the machine's certificates, and adds nothing to them. One without any
-    /// certificate is an error, and not the machine's list by accident.
+    /// A file replaces the machine's certificates, and adds nothing to them. A file without a
+    /// certificate is an error; the machine's list is not used instead.
     pub(crate) fn trusting(file: Option<&Path>) -> Result<Self, OpenError> {
         let refused = |error| OpenError::with_source(OpenErrorKind::Certificates, error);
         let mut roots = RootCertStore::empty();
@@ -41,7 +41,7 @@ impl Tls {
                     return Err(OpenError::new(OpenErrorKind::Certificates));
                 }
             }
-            // A machine without any refuses the server's certificate, where TLS is asked for.
+            // If the machine has none, every server's certificate is refused.
             None => {
                 roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             }
@@ -83,8 +83,8 @@ pub(crate) struct Secure<S>(TlsStream<S>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> tokio_postgres::tls::TlsStream for Secure<S> {
     fn channel_binding(&self) -> ChannelBinding {
-        // The certificate is checked against roots that the operator chose, which the binding of a
-        // password to the channel would only add to.
+        // The certificate is checked against roots that the operator chose. Channel binding would
+        // add little to that.
         ChannelBinding::none()
     }
 }

@@ -1,12 +1,13 @@
 //! A PostgreSQL server that tests start by themselves.
 //!
-//! The first test of a process starts it, in a temporary folder, on a port of its own. It stops when
-//! the process ends, however it ends: a shell waits for the end of a pipe that the process holds.
-//! `HAUMANA_POSTGRES_URL` names a server that is used instead; schemas are made in it and stay.
+//! The first test of a process starts it, in a temporary folder, on a port of its own. It stops
+//! when the process ends, even if it is killed: a shell waits for the end of a pipe that the
+//! process holds. If `HAUMANA_POSTGRES_URL` names a server, that one is used instead; schemas are
+//! made in it and stay.
 //!
-//! Tests do not share tables: each takes a schema of its own, in the same server, so they run at
-//! the same time. The server that is started is the installed one, with `fsync` off; [`durable`]
-//! starts one that waits for the disk.
+//! Tests do not share tables: each uses a schema of its own, in the same server, so they run at the
+//! same time. The started server is the installed version, with `fsync` off. [`durable`] starts one
+//! that waits for the disk.
 
 use crate::{OpenError, PostgresOptions, PostgresStore};
 use haumana_sync::store::Generation;
@@ -22,8 +23,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A server for tests.
 ///
-/// It is there for tests of this crate and of those above it; see the module for where it comes
-/// from.
+/// It is for tests of this crate and of crates that use it. The module says where it comes from.
 #[derive(Debug)]
 pub struct Server {
     url: String,
@@ -33,7 +33,8 @@ pub struct Server {
     _keeper: Option<Child>,
 }
 
-/// Returns the server of this process; `None` if no PostgreSQL is installed, and then says so.
+/// Returns the server of this process. If no PostgreSQL is installed, prints that and returns
+/// `None`.
 ///
 /// # Panics
 ///
@@ -46,7 +47,8 @@ pub fn server() -> Option<&'static Server> {
             Some(server) => Some(server),
             None if std::env::var_os("CI").is_some() => panic!("{NOT_INSTALLED}"),
             None => {
-                // Straight to the terminal: the harness keeps what tests that pass print.
+                // Directly to the terminal, because the harness hides the output of tests that
+                // pass.
                 let line = format!("\nskipped: {NOT_INSTALLED}\n");
                 std::io::stderr().write_all(line.as_bytes()).unwrap();
                 None
@@ -56,19 +58,20 @@ pub fn server() -> Option<&'static Server> {
     server.as_ref()
 }
 
-/// Starts a server that waits for the disk, as in production: for measurements. `None` if no PostgreSQL
-/// is installed.
+/// Starts a server that waits for the disk, as in production: for measurements. `None` if no
+/// PostgreSQL is installed.
 pub fn durable() -> Option<Server> {
     binaries().map(|binaries| start(&binaries, DURABLE))
 }
 
-/// Settings of tests, whose data nobody needs after a loss of power.
+/// Settings of tests. Nobody needs their data after a loss of power.
 const QUICK: &str = "-c fsync=off -c full_page_writes=off -c shared_buffers=64MB";
-/// Settings of measurements: memory as a small server has it, and otherwise what a new cluster has.
+/// Settings of measurements: the memory of a small server, and otherwise the defaults of a new
+/// cluster.
 const DURABLE: &str = "-c shared_buffers=256MB -c max_wal_size=4GB";
 
-/// The root certificate of the server's own, as PEM, and one that has not signed it. All were made
-/// for tests.
+/// The root certificate that has signed the server's own, as PEM, and one that has not. All were
+/// made for tests.
 pub const ROOTS: [&str; 2] =
     [include_str!("certificates/root.crt"), include_str!("certificates/other-root.crt")];
 
@@ -76,8 +79,8 @@ const NOT_INSTALLED: &str = "the tests of haumana-store-postgres need PostgreSQL
     install it (Debian: apt-get install postgresql), or name a server with HAUMANA_POSTGRES_URL";
 
 impl Server {
-    /// The server that `HAUMANA_POSTGRES_URL` names, or one that this starts, and that does not wait for
-    /// the disk. `None` if no PostgreSQL is installed.
+    /// The server that `HAUMANA_POSTGRES_URL` names, or a started one that does not wait for the
+    /// disk. `None` if no PostgreSQL is installed.
     pub fn named_or_started() -> Option<Self> {
         match std::env::var("HAUMANA_POSTGRES_URL") {
             Ok(url) => Some(Self { url, port: None, folder: None, _keeper: None }),
@@ -85,7 +88,7 @@ impl Server {
         }
     }
 
-    /// Returns options for a schema where nothing was ever stored.
+    /// Returns options for a schema that is not in use.
     pub fn empty(&self) -> PostgresOptions {
         static MADE: AtomicU64 = AtomicU64::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
@@ -105,12 +108,12 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// As [`PostgresStore::open`].
+    /// Those of [`PostgresStore::open`].
     pub async fn open(&self) -> Result<PostgresStore, OpenError> {
         PostgresStore::open(&self.empty()).await
     }
 
-    /// Dumps a schema, and reads the dump into a new database; returns where it is then. `None` if the
+    /// Dumps a schema, loads the dump into a new database, and returns its options. `None` if the
     /// server was not started here.
     #[allow(clippy::panic, clippy::unwrap_used, reason = "a helper of tests")]
     pub fn dump_into_another_database(&self, options: &PostgresOptions) -> Option<PostgresOptions> {
@@ -119,7 +122,7 @@ impl Server {
         let (server, _) = self.url.rsplit_once('/')?;
         let (url, dump) = (format!("{server}/{name}"), folder.join(&name));
         let run = |program: &str, arguments: &[&str]| {
-            // A client's programs may be installed elsewhere than the server's.
+            // The client's programs may be installed in another place than the server's.
             let beside = binaries.join(program);
             let found = if beside.is_file() { beside } else { program.into() };
             let output = Command::new(found).args(arguments).output().unwrap();
@@ -134,7 +137,7 @@ impl Server {
         Some(PostgresOptions { url, ..options.clone() })
     }
 
-    /// Returns the URL of its database.
+    /// Returns the URL of the server's database.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -144,13 +147,13 @@ impl Server {
         self.port
     }
 
-    /// Returns the folder of its data; `None` if it was not started here.
+    /// Returns the folder of the server's data; `None` if it was not started here.
     pub fn data(&self) -> Option<PathBuf> {
         self.folder.as_ref().map(|folder| folder.join("data"))
     }
 }
 
-/// Finds the folder of `initdb` and `pg_ctl`: on the path, or where Debian puts it.
+/// Finds the folder of `initdb` and `pg_ctl`: on the path, or in Debian's folder.
 ///
 /// Of several versions in Debian's folders, the one whose path sorts last is taken.
 fn binaries() -> Option<PathBuf> {
@@ -235,7 +238,7 @@ fn keep(binaries: &Path, folder: &Path, owner: Option<(u32, u32)>) -> Child {
     command.spawn().unwrap()
 }
 
-/// PostgreSQL refuses to run as root: then the user to run it as.
+/// The user to run the server as, if this process is root: PostgreSQL refuses to run as root.
 fn other_user() -> Option<(u32, u32)> {
     use std::os::unix::fs::MetadataExt;
     if std::fs::metadata("/proc/self").ok()?.uid() != 0 {
