@@ -1,9 +1,10 @@
 //! Copies of the whole database while it is in use.
 //!
-//! A backup is written in these steps, so that a file with the wanted name is always a whole one:
+//! A backup is written in these steps, so that a file with the final name is always complete:
 //!
 //! 1. `VACUUM INTO` copies one snapshot to a file that ends in `.partial`. Commits go on meanwhile.
-//! 2. The copy is marked: when it was taken, and that the first to open it begins a new life.
+//! 2. The copy is marked with the time of the backup. The first program that opens it begins a new
+//!    life.
 //! 3. The copy is synced to disk, renamed, and the directory is synced.
 //!
 //! A crash leaves at most the `.partial` file, which the next backup of that name replaces.
@@ -25,8 +26,8 @@ use std::time::Duration;
 
 /// A database that is opened to be copied and not to be served.
 ///
-/// Another process may be serving it. A backup that is copied this way stays one: no new life
-/// begins.
+/// Another process may be serving it. If the database is an unopened backup, it stays one: no new
+/// life begins.
 ///
 /// Use it from a second program, such as a nightly job; a program that serves the file calls
 /// [`SqliteStore::backup_to`](crate::SqliteStore::backup_to).
@@ -46,7 +47,7 @@ impl BackupSource {
     /// See [`OpenErrorKind`].
     pub fn open(path: &Path, busy_timeout: Duration) -> Result<Self, OpenError> {
         let real_path = files::real_path(path);
-        // Where there is none, nobody of ours is opening the file, and none is made.
+        // If there is no sidecar, no program of ours is opening the file, and no sidecar is made.
         let is_known = files::beside(&real_path, Sidecar::SUFFIX).exists();
         let lock = is_known.then(|| Sidecar::lock(&real_path, busy_timeout)).transpose()?;
         if connection::is_alone(&real_path) {
@@ -82,8 +83,8 @@ impl BackupSource {
     ///
     /// # Errors
     ///
-    /// `Unavailable` if there is something at `to` already, or it cannot be written; then there is
-    /// no file at `to`.
+    /// `Unavailable` if something exists at `to`, or it cannot be written. In the second case there
+    /// is no file at `to`.
     pub fn write_to(&self, to: &Path) -> Result<()> {
         write(&self.connection, to)
     }
@@ -91,9 +92,10 @@ impl BackupSource {
 
 /// Writes a copy of what `connection` sees to a new file.
 ///
-/// The file appears under its name when it is whole and on disk, or not at all.
+/// The file gets its name when it is complete and on disk, or not at all.
 ///
-/// Refuses to replace anything: an operator's script that names yesterday's file must not lose it.
+/// It refuses to replace anything: if an operator's script names yesterday's file, that file must
+/// not be lost.
 pub(crate) fn write(connection: &Connection, to: &Path) -> Result<()> {
     if to.exists() {
         return Err(unavailable(io::Error::from(io::ErrorKind::AlreadyExists)));
@@ -101,7 +103,7 @@ pub(crate) fn write(connection: &Connection, to: &Path) -> Result<()> {
     let partial = files::beside(to, ".partial");
     let written = write_partial(connection, &partial, to);
     if written.is_err() {
-        // The error that is reported is the one before; a leftover is overwritten next time.
+        // The earlier error is the one to report. A file that is left is overwritten next time.
         let _ = fs::remove_file(&partial);
     }
     written
@@ -112,7 +114,7 @@ fn write_partial(connection: &Connection, partial: &Path, to: &Path) -> Result<(
     let name = partial
         .to_str()
         .ok_or_else(|| unavailable(io::Error::from(io::ErrorKind::InvalidInput)))?;
-    // SQLITE: copies one snapshot, without what was deleted; takes an empty file as a new one:
+    // SQLITE: copies one snapshot, without deleted data. An empty file counts as a new one:
     // <https://www.sqlite.org/lang_vacuum.html#vacuuminto>.
     connection.execute("VACUUM INTO ?1", [name]).map_err(unavailable)?;
     mark(partial)?;
@@ -121,11 +123,11 @@ fn write_partial(connection: &Connection, partial: &Path, to: &Path) -> Result<(
     files::sync_directory(to).map_err(unavailable)
 }
 
-/// Makes a copy know that it is a backup.
+/// Marks a copy as a backup.
 ///
-/// Tables of an earlier version are brought up to date on the copy, so that the mark has a place.
-/// The database itself is not changed. Pages of the copy count as unclean, so the first program to
-/// open it looks at all of them.
+/// If its tables are of an earlier version, they are migrated first, so that there is a place for
+/// the mark. The database itself is not changed. Pages of the copy count as unclean, so the first
+/// program that opens it checks all of them.
 fn mark(copy: &Path) -> Result<()> {
     let connection = connection::open_copy(copy).map_err(unavailable)?;
     schema::migrate(&connection, copy).map_err(unavailable)?;

@@ -1,11 +1,11 @@
-//! The chain: what ties a log to the file that it belongs to.
+//! The chain: it ties a log to the file that it belongs to.
 //!
-//! SQLite's log names no database: whatever stands beside a file under the right name is applied
-//! to it. So each transaction of ours writes two numbers into the one row of the table `life`: a
-//! random `link`, and as `base` the link before it. SQLite starts its log over only when all of it
-//! has been moved into the file. The first `base` of a log is therefore the link that the file had
-//! when the log began, and while the log is being moved the file has one of the log's own links.
-//! A file whose link is neither has been put in place of the one that the log belongs to.
+//! SQLite's log names no database: SQLite applies any log beside a file that has the right name. So
+//! each of our transactions writes two numbers into the one row of the table `life`: a random
+//! `link`, and as `base` the link before it. SQLite starts its log over only when all of it has
+//! been moved into the file. So the first `base` of a log is the link that the file had when the
+//! log began. While the log is being moved, the file has one of the log's own links. If a file's
+//! link is neither of these, the file has replaced the one that the log belongs to.
 //!
 //! # The bytes
 //!
@@ -13,25 +13,25 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 0 to 15 | [`MAGIC`], by which it is found on a page without SQLite |
-//! | 16 to 23 | how many transactions there were |
+//! | 0 to 15 | [`MAGIC`], by which the chain is found on a page without SQLite |
+//! | 16 to 23 | the number of transactions so far |
 //! | 24 to 31 | `base`: the link before |
 //! | 32 to 39 | `link`: drawn at random for this transaction |
 //!
-//! The length never changes, so SQLite overwrites the row in its place and each log has the page
-//! with it. Two files agree on a link by chance once in 2^64 times.
+//! The length never changes, so SQLite overwrites the row in place, and every log contains its
+//! page. Two files have equal links by chance once in 2^64 times.
 //!
 //! # Who uses it
 //!
 //! [`writer`](crate::writer) adds a link to each transaction that changed anything.
 //! [`guard`](crate::guard) compares the links of a file and its log before SQLite opens them. The
-//! count of transactions also goes to the [`sidecar`](crate::sidecar), which notices a file that
-//! went back.
+//! count of transactions also goes to the [`sidecar`](crate::sidecar), which notices that a file
+//! was replaced by an older copy.
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-/// What the bytes of a chain begin with. They are no UTF-8, so no text of a user contains them.
+/// The first bytes of a chain. They are not UTF-8, so no text of a user contains them.
 const MAGIC: [u8; 16] = *b"haumana\xffchain\xff\xfe\x01";
 /// Magic, commits, base, link.
 const LENGTH: usize = 40;
@@ -43,7 +43,7 @@ const WRITE: &str = "UPDATE life SET chain = ?1";
 
 /// The last link of a file's chain.
 ///
-/// `base` is what makes it a chain: the links of a log can be followed back to the file's.
+/// With `base`, the links of a log can be followed back to the file's link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Chain {
     /// How many transactions there were before; it never decreases.
@@ -62,7 +62,7 @@ impl Chain {
         Some(Self { commits: number()?, base: number()?, link: number()? })
     }
 
-    /// Returns the bytes; always as many, so that SQLite writes them in their old place.
+    /// Returns the bytes. Their number is always the same, so that SQLite overwrites them in place.
     pub(crate) fn encode(self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         for number in [self.commits, self.base, self.link] {
@@ -78,11 +78,11 @@ impl Chain {
 
     /// Finds the chain on a page of a database.
     ///
-    /// SQLITE: a page that begins with 13 is a leaf of a table; it names the number of its cells
-    /// and where the last one begins: <https://www.sqlite.org/fileformat.html#b_tree_pages>.
+    /// SQLITE: a page that begins with 13 is a leaf of a table. It has the number of its cells and
+    /// the place of the last one: <https://www.sqlite.org/fileformat.html#b_tree_pages>.
     ///
     /// The table `life` has one row, so a page with another number of cells cannot be its page.
-    /// That keeps the search cheap, and a text of a user that quotes the magic bytes from being
+    /// That keeps the search cheap. It also keeps a user's text with the magic bytes from being
     /// taken for a chain.
     pub(crate) fn on_page(page: &[u8]) -> Option<Self> {
         const TABLE_LEAF: u8 = 13;
@@ -96,8 +96,7 @@ impl Chain {
 /// Returns the chain with a new link, to be written as a part of the transaction; `None` if the
 /// file is in another life.
 ///
-/// The condition on `tag` is what stops a handle of an earlier life: its next transaction finds no
-/// row.
+/// The condition on `tag` stops a handle of an earlier life: its next transaction finds no row.
 pub(crate) fn next(connection: &Connection, tag: i64) -> rusqlite::Result<Option<Chain>> {
     connection.prepare_cached(READ_IN_LIFE)?.query_row([tag], next_of).optional()
 }
@@ -109,7 +108,7 @@ pub(crate) fn write(connection: &Connection, chain: Chain) -> rusqlite::Result<(
 
 /// Adds a link, whatever life the file is in, and returns the chain.
 ///
-/// For changes outside the writer: migrations, a start, and erasures that are replayed.
+/// For changes outside the writer: migrations, starts, and replayed erasures.
 pub(crate) fn extend(connection: &Connection) -> rusqlite::Result<Chain> {
     let chain = connection.query_row(READ, [], next_of)?;
     write(connection, chain)?;

@@ -2,20 +2,20 @@
 //!
 //! | who | function | writes | moves the log when it closes |
 //! |---|---|---|---|
-//! | the writer | [`open_writer`] | yes | no: [`Mover`](crate::mover::Mover) does before |
+//! | the writer | [`open_writer`] | yes | no: [`Mover`](crate::mover::Mover) does it before |
 //! | a reader | [`open_reader`] | no (`query_only`) | no |
 //! | a backup | [`open_for_backup`] | no, but `VACUUM INTO` must be allowed | no |
 //! | a look at a file of unknown origin | [`open_to_look`] | no | no |
 //! | a copy that is not yet in use | [`open_copy`] | yes, without a log | it has none |
 //!
-//! By default the last connection to close moves the log into the file. Here that would be wrong in
-//! two ways: deleted rows would stay in unused parts of pages, and a log that belongs to another
-//! file would be applied. So every other connection to a file with a log is told not to.
+//! By default the last connection that closes moves the log into the file. That would be wrong here
+//! in two ways: deleted rows would stay in unused parts of pages, and a log of another file would
+//! be applied. So every connection to a file with a log is set not to do it.
 //!
 //! # How a file is opened to be written
 //!
-//! The order protects files that are not ours. It is made if it is missing; it is looked at without
-//! a change; then its permissions are narrowed, WAL mode is set, and the tables are migrated.
+//! The order protects files that are not ours. A missing file is made. Then it is checked without a
+//! change. Only then are its permissions narrowed, WAL mode set, and the tables migrated.
 
 use crate::error::{OpenError, OpenErrorKind};
 use crate::options::SqliteOptions;
@@ -25,11 +25,11 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// SQLITE: thread safety is ours, since each connection stays on one thread; and a path is a path,
+/// SQLITE: SQLite's mutexes are off, because each connection stays on one thread. A path is a path,
 /// never a URI.
 const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
-/// More than there are different statements, so that each is prepared once per connection.
+/// More than the number of different statements, so that each is prepared once per connection.
 const STATEMENTS: usize = 64;
 
 /// How long to wait before a file that is busy is tried again.
@@ -37,7 +37,7 @@ const PAUSE: Duration = Duration::from_millis(2);
 
 /// Opens the file for the writer: makes it, checks that it is ours, brings it up to date.
 ///
-/// The caller has made sure that the log beside it belongs to it.
+/// The caller has checked that the log beside it belongs to it.
 pub(crate) fn open_writer(options: &SqliteOptions) -> Result<Connection, OpenError> {
     let begun = Instant::now();
     loop {
@@ -55,8 +55,8 @@ pub(crate) fn open_writer(options: &SqliteOptions) -> Result<Connection, OpenErr
     }
 }
 
-/// A database of another program is refused by [`schema::check_ours`], and up to there nothing of
-/// the file is changed.
+/// [`schema::check_ours`] refuses a database of another program. Up to there nothing of the file is
+/// changed.
 fn try_open_writer(options: &SqliteOptions) -> Result<Connection, OpenError> {
     let path = options.path.as_path();
     let sqlite = |error| OpenError::from_sqlite(path, error);
@@ -66,7 +66,7 @@ fn try_open_writer(options: &SqliteOptions) -> Result<Connection, OpenError> {
     if connection.is_readonly("main").map_err(sqlite)? {
         return Err(OpenError::new(path, OpenErrorKind::ReadOnly));
     }
-    // Before anything is set: what is not ours must stay as it is.
+    // Before any setting: a file that is not ours must stay as it is.
     schema::check_ours(&connection, path)?;
     let real = files::real_path(path);
     let with_log = files::BESIDE.map(|suffix| files::beside(&real, suffix));
@@ -97,10 +97,10 @@ pub(crate) fn open_in_memory() -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// Opens the file for a reader, when a writer has opened it before.
+/// Opens the file for a reader. A writer must have opened it before.
 ///
-/// `query_only` makes a write through a reader an error of SQLite, not of a reviewer. The cache is
-/// 4 MB, against 64 MB of the writer.
+/// With `query_only`, SQLite refuses writes through a reader. The cache is 4 MB; the writer's is 64
+/// MB.
 pub(crate) fn open_reader(path: &Path, busy_timeout: Duration) -> Result<Connection, OpenError> {
     let sqlite = |error| OpenError::from_sqlite(path, error);
     let connection = Connection::open_with_flags(path, FLAGS).map_err(sqlite)?;
@@ -121,11 +121,11 @@ pub(crate) fn open_reader(path: &Path, busy_timeout: Duration) -> Result<Connect
 ///
 /// SQLITE: each connection to a file with a log keeps a shared lock on it until it is closed.
 ///
-/// Asks for an exclusive lock without waiting, and lets it go at once. Other processes may open the
-/// file right afterwards. A program of ours that wants to serve it waits for the sidecar's lock
-/// first, which the caller holds.
+/// It asks for an exclusive lock without waiting, and gives it back at once. Other processes may
+/// open the file right afterwards. But a program of ours that wants to serve it first waits for the
+/// sidecar's lock, which the caller holds.
 pub(crate) fn is_alone(path: &Path) -> bool {
-    // SQLITE: looking at an empty file deletes the log beside it.
+    // SQLITE: reading an empty file deletes the log beside it.
     if std::fs::metadata(path).map_or(0, |file| file.len()) == 0 {
         return true;
     }
@@ -135,24 +135,24 @@ pub(crate) fn is_alone(path: &Path) -> bool {
         connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; ROLLBACK")
     };
     let code = probe().err().and_then(|error| error.sqlite_error_code());
-    // What else is wrong with the file shows when it is opened.
+    // Other faults of the file show when it is opened.
     !matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-/// What became of a log.
+/// The state of a log after an attempt to move it.
 ///
-/// `InUse` is no failure: the next attempt goes on.
+/// `InUse` is not a failure: the next attempt continues.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogState {
     /// All of it is in the file.
     Empty,
-    /// Somebody reads or writes, so some of it may be in the log only.
+    /// Somebody reads or writes, so some of it may still be in the log only.
     InUse,
 }
 
 /// Opens the file for one backup.
 ///
-/// SQLITE: `query_only`, as readers have it, forbids the copy as well.
+/// SQLITE: `query_only`, which readers have, would forbid the copy as well.
 pub(crate) fn open_for_backup(
     path: &Path,
     busy_timeout: Duration,
@@ -164,21 +164,21 @@ pub(crate) fn open_for_backup(
     Ok(connection)
 }
 
-/// Opens the file to look at it once; its log, which may be another file's, stays where it is.
+/// Opens the file to read it once. Its log, which may be another file's, is left unchanged.
 pub(crate) fn open_to_look(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, FLAGS)?;
     keep_log_at_end(&connection)?;
     Ok(connection)
 }
 
-/// Makes a connection leave the log as it is when it closes.
+/// Sets a connection to leave the log unchanged when it closes.
 pub(crate) fn keep_log_at_end(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(|_| ())
 }
 
-/// Opens a copy that nobody knows of yet. It is made durable as a whole, or thrown away.
+/// Opens a copy that is not in use yet. It is either made durable as a whole, or thrown away.
 ///
-/// No log and no sync: the rollback journal is in memory. A crash loses the copy, never the
+/// It has no log and no sync: the rollback journal is in memory. A crash loses the copy, never the
 /// database.
 pub(crate) fn open_copy(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, FLAGS)?;
@@ -192,23 +192,23 @@ pub(crate) fn open_copy(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Makes a connection prepare each statement once.
+/// Sets a connection to prepare each statement once.
 ///
-/// SQLITE: else a query's plan may depend on the values that are bound, and the statement is prepared
-/// again whenever one is bound: <https://www.sqlite.org/c3ref/c_dbconfig_defensive.html>.
+/// SQLITE: otherwise a query's plan may depend on its bound values, and the statement is prepared
+/// again for each of them: <https://www.sqlite.org/c3ref/c_dbconfig_defensive.html>.
 fn prepare_once(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
 }
 
-/// `max_bytes` becomes a number of pages, rounded down, at least one. SQLite then reports a full
-/// disk, which a commit answers as `Unavailable`.
+/// `max_bytes` becomes a number of pages, rounded down, at least one. When they are full, SQLite
+/// reports a full disk, and a commit returns `Unavailable`.
 fn set_up_writer(connection: &Connection, max_bytes: Option<u64>) -> rusqlite::Result<()> {
     prepare_once(connection)?;
-    // SQLITE: `fullfsync` is what "on disk" means on macOS, and nothing elsewhere. `secure_delete`
-    // overwrites what is deleted. The automatic checkpoint would leave what is deleted in the
-    // unused parts of pages; the writer moves the log itself. What a savepoint undoes is kept in
-    // memory: it is as much as the changes of one transaction.
+    // SQLITE: on macOS, `fullfsync` is needed to write to the disk; elsewhere it does nothing.
+    // `secure_delete` overwrites deleted data. The automatic checkpoint would leave deleted data in
+    // unused parts of pages; the writer moves the log itself. The data for undoing a savepoint is
+    // kept in memory: it is as much as the changes of one transaction.
     connection.execute_batch(
         "PRAGMA synchronous = FULL;
          PRAGMA fullfsync = ON;

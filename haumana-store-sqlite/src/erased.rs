@@ -1,12 +1,12 @@
-//! What stands in the journal of erasures, and the accounts that it is about.
+//! The accounts that the journal of erasures is about.
 //!
-//! Erasing an account notes its life in the journal *before* the first row is deleted. A crash in
-//! between leaves a noted life with data; the engine keeps the head in the state `Erasing`, and the
-//! erasure is finished later. The other order could delete an account without a note, and a backup
-//! would bring it back for good.
+//! Erasing an account notes its life in the journal *before* the first row is deleted. After a
+//! crash in between, a noted life still has data. The engine keeps the head in the state `Erasing`,
+//! and the erasure is finished later. In the other order an account could be deleted without a
+//! note, and a backup would bring it back for good.
 //!
-//! A life is a user and an epoch. Someone who comes back after an erasure begins another epoch, and
-//! replaying the journal does not touch it.
+//! A life is a user and an epoch. If somebody comes back after an erasure, another epoch begins,
+//! and replaying the journal does not touch it.
 
 use crate::error::before_commit;
 use crate::journal::Journal;
@@ -18,8 +18,8 @@ use rusqlite::Connection;
 /// Empties each account whose present life was erased. Returns how many.
 ///
 /// Accounts that are `Erasing` already are not counted: their erasure goes on by itself. The others
-/// get the head of an account whose erasure has begun, so that devices are told, and the upkeep
-/// completes it. Each head gets the largest version that was ever erased of its user.
+/// get the head of an account whose erasure has begun. So devices learn of it, and the background
+/// work completes it. Each head gets the largest version that was ever erased of its user.
 ///
 /// It begins no transaction of its own. A start and the writer call it inside one. In a restore
 /// there is none: if anything fails, the copy is thrown away.
@@ -47,8 +47,8 @@ pub(crate) fn replay(connection: &Connection, erased: &ErasedLives) -> rusqlite:
 
 /// Notes in the journal that the present life of an account is erased.
 ///
-/// Runs on the writer's thread, outside any transaction. An account without a head has no life that
-/// could be erased, so nothing is noted.
+/// Runs on the writer's thread, outside any transaction. If an account has no head, it has no life
+/// to erase, so nothing is noted.
 pub(crate) fn note(connection: &Connection, journal: &Journal, user: &UserId) -> Result<()> {
     let sqlite = |error| before_commit("erase", error);
     let Some(head) = queries::head(connection, user).map_err(sqlite)? else { return Ok(()) };

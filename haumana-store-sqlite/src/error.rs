@@ -1,13 +1,13 @@
-//! What can go wrong: at opening, for a person to act on, and later, for the engine.
+//! Errors: at opening for a person, later for the engine.
 //!
 //! The two have different readers. [`OpenError`] is for a person at a terminal: each kind says what
 //! to do, and the message names the file. Later the caller is the engine, which acts on
-//! [`ErrorKind`] alone. What matters there is one question: can the change be in the file?
+//! [`ErrorKind`] alone. It needs one answer: can the change be in the file?
 //!
 //! | where it failed | what is known | answer |
 //! |---|---|---|
 //! | before `COMMIT` | nothing was written | `Throttled`, `Unavailable`, `TooLarge` or `Corrupt` |
-//! | in `COMMIT`, busy or full | nothing: not valid yet | `Throttled` or `Unavailable` |
+//! | in `COMMIT`, busy or full | nothing is valid yet | `Throttled` or `Unavailable` |
 //! | in `COMMIT`, anything else | it may be in the log | `Unknown` |
 
 use haumana_sync::store::{Error, ErrorKind};
@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 pub enum OpenErrorKind {
     /// The file is something else.
     ///
-    /// Nothing of it was changed.
+    /// It was not changed.
     #[error("the file is not a SQLite database; name another path, or move the file away")]
     NotADatabase,
     /// The database belongs to another program.
@@ -30,7 +30,7 @@ pub enum OpenErrorKind {
     NotOurs,
     /// A newer version of this program has changed the file.
     ///
-    /// An older program would lose what the newer one keeps.
+    /// An older program would lose data that the newer one keeps.
     #[error(
         "a newer program wrote this file (its schema is {found}, this program knows {known}); \
          start the newer program, or restore a backup from before the update"
@@ -49,9 +49,9 @@ pub enum OpenErrorKind {
     /// There is no such directory, or the file is one, or it may not be entered.
     #[error("there is no such directory, or it may not be entered, or the path is a directory")]
     Unreachable,
-    /// There is no space left.
+    /// No space is left.
     ///
-    /// The store itself says `Unavailable` if that happens later.
+    /// If that happens later, the store returns `Unavailable`.
     #[error("the disk is full; free some space and start again")]
     Full,
     /// Another program holds the file.
@@ -60,7 +60,7 @@ pub enum OpenErrorKind {
     /// The file is damaged.
     #[error("the file is damaged; restore a backup")]
     Corrupt,
-    /// The log beside the file is another file's.
+    /// The log beside the file belongs to another file.
     #[error(
         "the log beside it, with -wal at the end of its name, belongs to another file, and would \
          undo this one or be mixed with it; restore the backup in one step, which moves the log \
@@ -76,7 +76,7 @@ pub enum OpenErrorKind {
     /// The file system cannot hold a database that several connections use.
     #[error("the file system has no shared memory for locks; use a local disk")]
     NoWal,
-    /// Anything else that the system reported; the source tells.
+    /// Anything else that the system reported; the source has it.
     #[error("the system reported an error")]
     Io,
 }
@@ -132,7 +132,7 @@ impl OpenError {
         self.kind
     }
 
-    /// Returns what caused it, if anything did.
+    /// Returns the cause, if there is one.
     pub(crate) fn into_source(self) -> Option<Box<dyn std::error::Error + Send + Sync>> {
         self.source
     }
@@ -146,7 +146,7 @@ impl OpenError {
 /// Translates an error of a call that has changed nothing.
 ///
 /// A violated constraint is `Corrupt`: the engine never sends two rows with one key, so the tables
-/// are not what this program has left.
+/// differ from what this program wrote.
 pub(crate) fn before_commit(op: &'static str, source: rusqlite::Error) -> Error {
     let kind = match &source {
         rusqlite::Error::SqliteFailure(failure, _) => match failure.code {
@@ -158,7 +158,7 @@ pub(crate) fn before_commit(op: &'static str, source: rusqlite::Error) -> Error 
             | ErrorCode::TypeMismatch => ErrorKind::Corrupt,
             _ => ErrorKind::Unavailable,
         },
-        // What is left are values that are not what we wrote.
+        // The rest are values that this program did not write.
         _ => ErrorKind::Corrupt,
     };
     Error::with_source(op, kind, source)
@@ -166,11 +166,11 @@ pub(crate) fn before_commit(op: &'static str, source: rusqlite::Error) -> Error 
 
 /// Translates an error of `COMMIT` itself.
 ///
-/// `Unknown` makes the engine repeat the identical commit. If the first one is in, it is recognised
-/// by its head and answered with `Ok`.
+/// `Unknown` makes the engine repeat the identical commit. If the first one succeeded, it is
+/// recognised by its head, and the answer is `Ok`.
 pub(crate) fn at_commit(op: &'static str, source: rusqlite::Error) -> Error {
     let kind = match source.sqlite_error_code() {
-        // SQLITE: both are noticed before the frame that makes the transaction valid is written.
+        // SQLITE: both errors come before the frame that makes the transaction valid is written.
         Some(ErrorCode::DatabaseBusy) => ErrorKind::Throttled,
         Some(ErrorCode::DiskFull) => ErrorKind::Unavailable,
         _ => ErrorKind::Unknown,

@@ -1,22 +1,22 @@
-//! Names beside the database, and files that are there for good once they have their name.
+//! Names beside the database, and durable files.
 //!
 //! A new file becomes durable in three steps: its content is synced, it is renamed to its name, and
-//! the directory is synced. A program that crashes anywhere in between finds the old file or the
-//! new one.
+//! the directory is synced. If a program crashes anywhere in between, it later finds the old file
+//! or the new one.
 //!
-//! All files of a store are readable by their owner only. What SQLite makes beside a database takes
-//! the permissions of the database.
+//! All files of a store are readable by their owner only. Files that SQLite makes beside a database
+//! get the permissions of the database.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What SQLite appends to a database's name for its log.
+/// The suffix that SQLite adds to a database's name for its log.
 pub(crate) const LOG: &str = "-wal";
-/// All that SQLite may keep beside a database.
+/// The suffixes of all files that SQLite may keep beside a database.
 pub(crate) const BESIDE: [&str; 3] = [LOG, "-shm", "-journal"];
 
-/// Returns the name that ends in `suffix` beside a file.
+/// Returns the path of a file with this suffix beside another file.
 pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
@@ -25,10 +25,10 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 /// Returns the path beside which SQLite keeps its other files.
 ///
-/// SQLITE: on Unix those are beside what a symbolic link points to, elsewhere beside the link.
+/// SQLITE: on Unix these are beside the target of a symbolic link, elsewhere beside the link.
 ///
-/// The answer is also the key under which the sidecar, the journal and the log are found. Two paths
-/// to one database must therefore lead to one answer.
+/// The sidecar, the journal and the log are found by this path too. So two paths to one database
+/// must give the same answer.
 pub(crate) fn real_path(path: &Path) -> PathBuf {
     if cfg!(not(unix)) {
         return path.to_owned();
@@ -37,7 +37,7 @@ pub(crate) fn real_path(path: &Path) -> PathBuf {
         return real;
     }
     let name = path.file_name().unwrap_or_default();
-    // A directory that is missing is reported by whatever opens the file.
+    // If the directory is missing, opening the file reports it.
     fs::canonicalize(parent(path)).map_or_else(|_| path.to_owned(), |parent| parent.join(name))
 }
 
@@ -51,22 +51,23 @@ pub(crate) fn make(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Makes a new file, readable by its owner only, in place of what a crash has left under the name.
-/// What a symbolic link or a second name points to stays as it is.
+/// Makes a new file, readable by its owner only, in place of one that a crash has left under the
+/// name. If the name is a symbolic link or a second name, the other file is not changed.
 ///
-/// `create_new` after a removal: if somebody puts a link under the name in between, this fails
-/// instead of writing through the link.
+/// It removes the name and then uses `create_new`: if somebody puts a link under the name in
+/// between, this fails instead of writing through the link.
 pub(crate) fn make_anew(path: &Path) -> io::Result<File> {
     remove(path)?;
     private().create_new(true).open(path)
 }
 
-/// Takes away what others may do with a file of ours that has been there before.
+/// Removes the rights of others to an existing file of ours.
 ///
-/// A file that was copied by hand, or made by an earlier version, may be readable by everybody. Who
-/// runs the program does not want that, and nothing is lost by it; so it is mended, not refused.
+/// A file that was copied by hand, or made by an earlier version, may be readable by everybody. The
+/// operator does not want that, and nothing is lost by it. So the mode is corrected, and the file
+/// is not refused.
 ///
-/// A file that is not there is no error.
+/// A missing file is not an error.
 pub(crate) fn keep_private(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
@@ -84,8 +85,8 @@ pub(crate) fn keep_private(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives a file the owner of another one, so that what root has made or restored can be used by
-/// the program that the database belongs to. SQLite does the same with the files that it makes.
+/// Gives a file the owner of another one. So the program that the database belongs to can use files
+/// that root has made or restored. SQLite does the same with the files that it makes.
 pub(crate) fn give_owner_of(like: &Path, path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
@@ -101,17 +102,17 @@ pub(crate) fn give_owner_of(like: &Path, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes what was written to a file durable.
+/// Makes the content of a file durable.
 pub(crate) fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Makes the names in a file's directory durable; elsewhere than on Unix that cannot be asked for.
+/// Makes the names in a file's directory durable. Only Unix has a call for that.
 pub(crate) fn sync_directory(file: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(parent(file))?.sync_all() } else { Ok(()) }
 }
 
-/// Removes a file that need not be there.
+/// Removes a file, if it exists.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -119,7 +120,7 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Mode 0600 is set when the file is made, so there is no moment at which others could open it.
+/// Mode 0600 is set when the file is made, so others can never open it.
 fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);

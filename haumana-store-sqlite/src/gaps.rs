@@ -1,9 +1,9 @@
-//! Where a page of a database may hold bytes of what was deleted.
+//! Finds where a page of a database may hold bytes of deleted rows.
 //!
-//! `secure_delete` overwrites a deleted row and a page that is given back. One thing it leaves: when
-//! SQLite moves rows from one page to another, the old page keeps a copy of them between its
-//! list of cells and the first cell. No row is there, and no reader looks there, so these bytes can
-//! be overwritten in the file.
+//! `secure_delete` overwrites a deleted row, and a page that becomes free. But when SQLite moves
+//! rows from one page to another, the old page keeps a copy of them between its list of cells and
+//! the first cell. That part belongs to no row, and no reader looks there, so these bytes can be
+//! overwritten in the file.
 //!
 //! SQLITE: the layout is <https://www.sqlite.org/fileformat.html#b_tree_pages>.
 //!
@@ -16,12 +16,12 @@
 //! This module finds the part `unused`; [`mover`](crate::mover) overwrites it with zeros. It is
 //! pure: it gets the bytes of a page and returns a range.
 //!
-//! Being wrong here would destroy data, so a page is only touched if each number on it fits: a
-//! known kind of page, a first cell behind the list of cells, and within the page.
+//! A mistake here would destroy data. So a page is only touched if each number on it fits: a known
+//! kind of page, and a first cell that is behind the list of cells and within the page.
 
 use std::ops::Range;
 
-/// How long the header of a database is; it stands on the first page, before the page's own.
+/// The length of a database's header, which is on the first page, before the page's own header.
 const DATABASE_HEADER: usize = 100;
 
 /// How a database is divided into pages.
@@ -53,9 +53,10 @@ impl PageSize {
 /// Returns the unused part of a page between its list of cells and its first cell; `None` if the
 /// page is not one of a table or an index.
 ///
-/// A page that continues a long row, or is free, is not taken for one of a table. It begins with
-/// the number of another page, so its first byte is 0 in a file of less than 128 GB. Above that
-/// it has text, or zeros, where the offset of the first cell would be, and neither is an offset.
+/// A page that continues a long row, or is free, is not taken for one of a table. Such a page
+/// begins with the number of another page, so in a file of less than 128 GB its first byte is 0. In
+/// a larger file it has text, or zeros, in the place of the offset of the first cell; neither is a
+/// valid offset.
 pub(crate) fn unused(page: &[u8], number: u32, size: PageSize) -> Option<Range<usize>> {
     let at = if number == 1 { DATABASE_HEADER } else { 0 };
     let header = page.get(at..at + 8)?;
@@ -103,7 +104,7 @@ mod tests {
     fn a_page_that_is_none_of_a_table_has_nothing_unused() {
         // Free, or the last page of a long row.
         check(&[0; 8], 7, None);
-        // A long row that goes on far behind; its text is no offset.
+        // A long row that continues far behind. Its text is not a valid offset.
         check(b"\x02\0\0\x01{\"ly", 7, None);
         check(b"\x0d\0\0\0  ab", 7, None);
         // The list of free pages, far behind.

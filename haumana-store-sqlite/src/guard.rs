@@ -1,8 +1,8 @@
 //! Whether the log beside a database belongs to it.
 //!
-//! SQLite applies any log that has the right name. Somebody who copies a backup over a database and
-//! leaves the old log beside it would get a mixture of both, without a warning. So before the first
-//! connection is opened, this module reads file and log with plain reads and compares their chains.
+//! SQLite applies any log that has the right name. If somebody copies a backup over a database and
+//! leaves the old log beside it, the result is a mixture of both, without a warning. So before the
+//! first connection is opened, this module reads file and log by itself and compares their chains.
 //!
 //! | link of the file | the log | answer |
 //! |---|---|---|
@@ -14,8 +14,8 @@
 //! The last case is a crash while a log with a whole new database, as after `VACUUM`, was being
 //! moved.
 //!
-//! It reads the file from the second page until a chain continues the log. In a file of another
-//! database all of it is read.
+//! It reads the file from the second page on, until it finds a chain that the log continues. In a
+//! file of another database it reads all pages.
 
 use crate::chain::Chain;
 use crate::files::{LOG, beside};
@@ -25,18 +25,18 @@ use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::Path;
 
-/// What a SQLite database begins with.
+/// The first bytes of a SQLite database.
 const MAGIC: &[u8] = b"SQLite format 3\0";
-/// How long its header is.
+/// The length of its header.
 const HEADER: usize = 100;
 
 /// Whether SQLite may apply the log beside the file, if there is one.
 ///
-/// The caller makes sure that nobody uses the file. A log of a program from before the chain names
-/// nothing, so it is taken for the file's own.
+/// The caller makes sure that nobody uses the file. A log of a program from before the chain has no
+/// chain, so it counts as the file's own.
 pub(crate) fn log_belongs(db: &Path) -> io::Result<bool> {
     let Some(log) = log::read(&beside(db, LOG))? else { return Ok(true) };
-    // SQLITE: the log of an empty file is deleted unread, and with it whatever is only there.
+    // SQLITE: the log of an empty file is deleted unread, with everything that is only there.
     let Some(file) = Main::read(db, &log)? else { return Ok(false) };
     Ok(match (file.link, log.first()) {
         (Link::Continued, _) => true,
@@ -44,33 +44,33 @@ pub(crate) fn log_belongs(db: &Path) -> io::Result<bool> {
         (Link::Missing, None) => !file.has_life,
         // The table with the chain was made in this log.
         (Link::Missing, Some(first)) if first.base == 0 => file.may_be_ours,
-        // A crash while a whole new copy of the tables was moved into the file.
+        // A crash happened while a new copy of all tables was being moved into the file.
         (Link::Missing, Some(_)) => file.has_life && log.is_whole(),
     })
 }
 
-/// What the database file says without its log.
+/// The state of the database file without its log.
 ///
-/// The log may hold a newer first page. So these are only what the file says by itself.
+/// The log may have a newer first page, so this is only the file's own state.
 struct Main {
     may_be_ours: bool,
     has_life: bool,
     link: Link,
 }
 
-/// How the file's chain stands to the log.
+/// The relation of the file's chain to the log.
 #[derive(Clone, Copy)]
 enum Link {
-    /// There is no chain: the file is older than the chain, or is being rewritten.
+    /// There is no chain: the file is older than chains, or is being rewritten.
     Missing,
     /// The log continues it.
     Continued,
-    /// The log is of another file.
+    /// The log belongs to another file.
     Foreign,
 }
 
 impl Main {
-    /// Reads the file; `None` if it is missing, empty or no database.
+    /// Reads the file; `None` if it is missing, empty or not a database.
     fn read(db: &Path, log: &Log) -> io::Result<Option<Self>> {
         let file = match File::open(db) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -100,14 +100,14 @@ fn page_size(header: &[u8; HEADER]) -> usize {
     }
 }
 
-/// Looks for a chain on the pages behind the first, which holds the header and names of tables.
+/// Looks for a chain on the pages after the first, which has the header and the names of tables.
 ///
-/// A chain that does not continue the log is remembered, and the search goes on: a page that SQLite
-/// has freed may still hold an old copy of the row.
+/// If the log does not continue a chain, the search goes on: a page that SQLite has freed may still
+/// hold an old copy of the row.
 fn find_link(mut file: impl Read, page_size: usize, log: &Log) -> io::Result<Link> {
     let mut page = vec![0; page_size];
     let mut link = Link::Missing;
-    // What is left of the first page.
+    // The rest of the first page.
     let mut rest = vec![0; page_size - HEADER];
     log::fill(&mut file, &mut rest)?;
     while log::fill(&mut file, &mut page)? {

@@ -1,33 +1,33 @@
-//! Handles on database files beside those of SQLite.
+//! Handles on database files, besides SQLite's own.
 //!
 //! SQLITE: on Unix, a process that closes any handle on a file loses all its locks on it:
 //! <https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_>.
-//! So all stores of this process on one file share one handle, which is closed behind the last.
+//! So all stores of this process on one file share one handle. It is closed after the last store.
 //!
-//! The handle is the one with which [`mover`](crate::mover) overwrites unused parts of pages. It is
-//! found by device and inode, so that two paths to one file share it.
+//! [`mover`](crate::mover) overwrites unused parts of pages with this handle. It is found by device
+//! and inode, so that two paths to one file share it.
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// A handle that is shared with whoever else in this process has the same file open.
+/// A handle that all users of the same file in this process share.
 #[derive(Clone, Debug)]
 pub(crate) struct Held(Arc<Mutex<File>>);
 
 impl Held {
     /// Uses the file.
     pub(crate) fn with<T>(&self, work: impl FnOnce(&mut File) -> T) -> T {
-        // Whoever uses it seeks first, so a panic leaves nothing behind.
+        // Every user seeks first, so a panic leaves nothing that disturbs the next one.
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// What tells one file from another.
+/// What distinguishes one file from another.
 #[cfg(unix)]
 type Name = (u64, u64);
-/// What tells one file from another.
+/// What distinguishes one file from another.
 #[cfg(not(unix))]
 type Name = std::path::PathBuf;
 
@@ -35,10 +35,10 @@ type Name = std::path::PathBuf;
 /// [`open`].
 static OPEN: Mutex<Vec<(Name, Weak<Mutex<File>>)>> = Mutex::new(Vec::new());
 
-/// Opens a file to read and write it, unless it is open.
+/// Opens a file for reading and writing, unless it is open already.
 pub(crate) fn open(path: &Path) -> io::Result<Held> {
     let name = name(path)?;
-    // What was pushed is whole, whatever panicked.
+    // A panic cannot have left an incomplete entry.
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     open.retain(|(_, file)| 0 < file.strong_count());
     let shared = open.iter().find(|(other, _)| *other == name);

@@ -1,25 +1,25 @@
 //! The journal of erasures: which lives of accounts were erased.
 //!
-//! It stands beside the database, `.erased`, and in no backup. So a database that was put back to
-//! an earlier time does not bring back who was erased since. It holds a key that was drawn
-//! once, hashes under that key of a user and a life of the account, and times: who it was can be
-//! told by nobody who does not have the user's id to try. Of each user it also holds the largest
-//! version of what was erased: devices still hold it, and are measured against that number.
+//! It is in a file beside the database, `.erased`, and in no backup. So restoring an earlier copy
+//! of the database does not bring back accounts that were erased since. The journal holds a key
+//! that was drawn once, hashes under that key of users and lives, and times. Nobody can tell who it
+//! was without the user's id. For each user it also holds the largest version that was ever erased.
+//! Devices still hold these versions, so new versions must be above that number.
 //!
 //! # Format
 //!
-//! It is a SQLite database of its own, with three tables: `key` has one row of 32 random bytes,
-//! `erasures` has the hash of each erased life (16 bytes) with the time in ms, and `floors` has the
-//! hash of each user of such a life with the largest version. `at` is for an operator to read; no
-//! code decides by it. Entries are never deleted.
+//! It is a SQLite database of its own, with three tables. `key` has one row of 32 random bytes.
+//! `erasures` has the hash of each erased life (16 bytes) with the time in ms. `floors` has the
+//! hash of each user of such a life with the largest version. The time `at` is only for an operator
+//! to read. Entries are never deleted.
 //!
-//! A journal that an earlier program made has no `floors`, and lives without a number in it. The
-//! table is made when the file is opened.
+//! A journal of an earlier program has no `floors`, and so no numbers for its lives. The table is
+//! made when the file is opened.
 //!
 //! # Durability
 //!
-//! `note` returns after the hash is on disk. Only then does the store delete rows, so that a backup
-//! which is restored at any later time finds the note.
+//! `note` returns after the hash is on disk. Only then does the store delete rows. So every later
+//! restore of a backup finds the note.
 
 use crate::error::{OpenError, OpenErrorKind};
 use crate::files;
@@ -31,9 +31,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Stands in the header: "haue" in ASCII.
+/// In the header: "haue" in ASCII.
 const APPLICATION_ID: i64 = 0x6861_7565;
-/// How long another process may be writing to it.
+/// How long to wait while another process writes to it.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
@@ -46,7 +46,7 @@ const TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
     INSERT INTO key VALUES (1, randomblob(32));";
 
-/// Earlier programs did not make it.
+/// Earlier programs did not make this table.
 const FLOORS: &str = "
     CREATE TABLE IF NOT EXISTS floors (
         user BLOB PRIMARY KEY,
@@ -57,7 +57,7 @@ const NOTE_FLOOR: &str = "
     INSERT INTO floors (user, floor) VALUES (?1, ?2)
     ON CONFLICT (user) DO UPDATE SET floor = max(floor, excluded.floor)";
 
-/// Noting one life twice keeps the first time.
+/// If a life is noted twice, the first time stays.
 const NOTE: &str = "
     INSERT OR IGNORE INTO erasures (life, at)
     VALUES (?1, CAST(unixepoch('subsec') * 1000 AS INTEGER))";
@@ -67,20 +67,20 @@ const NOTE: &str = "
 pub(crate) struct Journal {
     /// `None` in memory.
     db: Option<PathBuf>,
-    /// Opened when it is needed, so that who never erases has no such file.
+    /// Opened at the first use, so that a store without erasures has no such file.
     open: Arc<Mutex<Option<Connection>>>,
 }
 
 impl Journal {
-    /// What the name of a database's journal ends in.
+    /// The suffix of a database's journal.
     pub(crate) const SUFFIX: &str = ".erased";
 
-    /// Returns that of a database; no file is made.
+    /// Returns the journal of a database. No file is made.
     pub(crate) fn beside(db: &Path) -> Self {
         Self { db: Some(files::real_path(db)), open: Arc::default() }
     }
 
-    /// Returns one that lives as long as its store.
+    /// Returns a journal that lives as long as its store.
     pub(crate) fn in_memory() -> Self {
         Self { db: None, open: Arc::default() }
     }
@@ -90,7 +90,8 @@ impl Journal {
         self.with(true, |journal| {
             let key = key(journal)?;
             let bits = |hash: Digest| hash.bits().to_be_bytes();
-            // The number first: a life without one would count as one of an earlier program.
+            // The number is written first: a life without one would count as a life of an earlier
+            // program.
             let floor = params![bits(erased_user(&key, user)), head.max_version];
             journal.execute(NOTE_FLOOR, floor)?;
             journal.execute(NOTE, [bits(erased_life(&key, user, head.epoch))]).map(|_| ())
@@ -98,7 +99,7 @@ impl Journal {
         .map(|_| ())
     }
 
-    /// Reads it; `None` if nothing was ever erased.
+    /// Reads the journal; `None` if nothing was ever erased.
     pub(crate) fn read(&self) -> Result<Option<ErasedLives>, OpenError> {
         self.with(false, |journal| {
             let digest = |bytes| Digest::from_bits(u128::from_be_bytes(bytes));
@@ -112,7 +113,7 @@ impl Journal {
         })
     }
 
-    /// Returns the largest version of what was ever erased of a user.
+    /// Returns the largest version that was ever erased of a user.
     pub(crate) fn floor(&self, user: &UserId) -> Result<Option<Version>, OpenError> {
         let found = self.with(false, |journal| {
             let user = erased_user(&key(journal)?, user).bits().to_be_bytes();
@@ -122,7 +123,7 @@ impl Journal {
         found.map(Option::flatten)
     }
 
-    /// Opens the file at the first use. `make` says whether a missing file is made; reading makes
+    /// Opens the file at the first use. `make` says whether a missing file is made. Reading makes
     /// none.
     fn with<T>(
         &self,
@@ -144,7 +145,7 @@ impl Journal {
         self.db.as_ref().map_or_else(in_memory, |db| files::beside(db, Self::SUFFIX))
     }
 
-    /// Opens the file; `None` if there is none and none is to be made.
+    /// Opens the file; `None` if it is missing and must not be made.
     fn connect(&self, path: &Path, make: bool) -> Result<Option<Connection>, OpenError> {
         let sqlite = |error| OpenError::from_sqlite(path, error);
         let io = |error| OpenError::from_io(path, error);
@@ -154,8 +155,8 @@ impl Journal {
             Some(_) if !make && !has_bytes(path).map_err(io)? => return Ok(None),
             Some(db) => {
                 if files::make(path).map_err(io)? {
-                    // Where this is not allowed, the owner of the database is not the only one
-                    // to use it.
+                    // If this is not allowed, other users than the owner of the database use it
+                    // too.
                     let _ = files::give_owner_of(db, path);
                     files::sync_directory(path).map_err(io)?;
                 }
@@ -178,8 +179,8 @@ fn has_bytes(path: &Path) -> std::io::Result<bool> {
     }
 }
 
-/// The tables are made under the lock of the file, so that two processes which erase for the first
-/// time agree on one key.
+/// The tables are made under the lock of the file, so that two processes with a first erasure at
+/// the same time use one key.
 fn set_up(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let sqlite = |error| OpenError::from_sqlite(path, error);
     connection

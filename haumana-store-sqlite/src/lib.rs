@@ -1,25 +1,26 @@
-//! [`Store`](haumana_sync::Store) on SQLite: development, tests, and everything that fits one
-//! machine.
+//! [`Store`](haumana_sync::Store) on SQLite: for development, for tests, and for everything that
+//! fits on one machine.
 //!
-//! One file holds all users. One thread writes: all commits that wait go into one transaction and
-//! share one sync to disk, and each is acknowledged after that. A few threads read at the same time,
-//! each from a snapshot. A read of the head or of up to 16 entries is made by its caller, because
-//! handing it to a thread costs more. Several processes may use the same file.
+//! One file holds all users. One thread writes. All waiting commits go into one transaction and
+//! share one sync to disk, and each is acknowledged after that. A few threads read at the same
+//! time, each from a snapshot. The caller itself reads the head, or up to 16 entries, because
+//! handing a short read to a thread costs more than the read. Several processes may use the same
+//! file.
 //!
 //! # When to use it
 //!
-//! It fits one machine: a server for a household, a class or a company, a program that holds the
-//! data itself, and tests. If several machines serve one set of users, use the store on PostgreSQL
-//! or DynamoDB: a SQLite file does not belong on a network file system.
+//! Use it on one machine: for a server of a household, a class or a company, for a program that
+//! holds the data itself, and for tests. If several machines serve one set of users, use the store
+//! on PostgreSQL or DynamoDB: a SQLite file does not belong on a network file system.
 //!
 //! # Reading order
 //!
 //! 1. [`SqliteOptions`] and [`SqliteStore`]: opening a file and serving it.
-//! 2. [`Life`] and [`NewLife`]: which time of the data this is; the engine needs its generation.
-//! 3. [`SqliteStore::backup_to`] and [`BackupSource`]: copies while it is in use. [`restore`]:
-//!    putting one back.
-//! 4. [`OpenError`], [`RestoreError`]: what can go wrong, each with what a person can do.
-//! 5. [`Mover`]: for programs that keep a database of their own beside it.
+//! 2. [`Life`] and [`NewLife`]: the life of the data; the engine needs its generation.
+//! 3. [`SqliteStore::backup_to`] and [`BackupSource`]: copies while the database is in use.
+//!    [`restore`]: restoring one.
+//! 4. [`OpenError`], [`RestoreError`]: what can go wrong, and what a person can do about each.
+//! 5. [`Mover`]: for programs that keep a database of their own beside the store's.
 //!
 //! ```
 //! use haumana_store_sqlite::{SqliteOptions, SqliteStore};
@@ -43,7 +44,7 @@
 //!
 //! # What a crash leaves
 //!
-//! The file is in WAL mode with `synchronous=FULL`: what was acknowledged survives a crash of the
+//! The file is in WAL mode with `synchronous=FULL`. So acknowledged commits survive a crash of the
 //! process and of the machine, if the disk keeps its promises. There is no weaker mode.
 //!
 //! A second after the last change everything is in the file itself, and the log is empty.
@@ -51,18 +52,18 @@
 //! # Lives
 //!
 //! A [`Life`] of the data begins when the file is created, and a new one when a backup is restored.
-//! Devices that remember another life have to notice. So the generation of a life is higher than all
-//! before it, and you pass it to the engine.
+//! Devices that remember another life have to notice. So the generation of a life is higher than
+//! all before it, and you pass it to the engine.
 //!
-//! - A backup knows that it is one. The first [`SqliteStore::open`] on it begins a new life.
+//! - A backup is marked as one. The first [`SqliteStore::open`] on it begins a new life.
 //! - [`restore`] does the same in one step, and keeps the present database under another name.
-//! - An earlier copy that was put back by hand is recognised by a small file beside the database,
-//!   whose name ends in `.seen`. It remembers how far the database had come.
+//! - If somebody restores an earlier copy by hand, a small file beside the database, whose name
+//!   ends in `.seen`, shows it. That file remembers how far the database had come.
 //! - Each transaction writes a random link after the link before it. A log that does not continue
 //!   the file's last link belongs to another file, and SQLite never gets to apply it.
 //!
-//! An earlier copy of the file is not noticed if its `.seen` was copied with it, or if there is none.
-//! [`SqliteStore::open_asking`] and [`restore`] begin a new life then.
+//! An earlier copy of the file is not noticed if its `.seen` was copied with it, or is missing. In
+//! that case begin a new life with [`SqliteStore::open_asking`] or [`restore`].
 
 mod backup;
 mod chain;

@@ -1,25 +1,26 @@
-//! Lives: what tells the time after a restore from the time before it.
+//! Lives: they distinguish the time after a restore from the time before it.
 //!
 //! # Why
 //!
 //! Devices remember versions and deletes. After a restore the same numbers mean other content, so
-//! what a device remembers must be ignored: its next sync finds another generation and starts over.
-//! The danger is a restore that nobody notices. Each case has its own evidence:
+//! what a device remembers must be ignored. Its next sync finds another generation, and it starts
+//! over. The danger is a restore that nobody notices. Each case shows in another way:
 //!
 //! | what happened | how it is noticed |
 //! |---|---|
-//! | a backup was opened | the mark that the backup carries |
-//! | an older copy of the file was put back | the sidecar has seen more transactions of this life |
-//! | a copy from an earlier life was put back | the sidecar has seen a later life of the file |
-//! | another database, or none, took the place | the sidecar saw another file last |
+//! | a backup was opened | the backup has a mark |
+//! | an older copy of the file was restored | the sidecar has seen more transactions of this life |
+//! | a copy from an earlier life was restored | the sidecar has seen a later life of the file |
+//! | another database, or none, was in its place | the sidecar has last seen another file |
 //! | the operator says so | a generation that is higher than any asked for before |
 //!
 //! # How a new life begins
 //!
 //! [`Identity::read`] gets the row of the table `life` and three random numbers from SQLite.
-//! [`Identity::judge`] compares it with what is [`Known`] from outside. [`Identity::begin`] picks a
-//! new tag and a generation above all that are known, and [`Identity::write`] stores both in one
-//! statement. Everything but reading and writing is pure, and tested without files.
+//! [`Identity::judge`] compares it with [`Known`], which comes from outside the file.
+//! [`Identity::begin`] picks a new tag and a generation above all known ones, and
+//! [`Identity::write`] stores both in one statement. Everything but reading and writing is pure,
+//! and tested without files.
 
 use crate::chain::Chain;
 use haumana_sync::store::Generation;
@@ -27,15 +28,15 @@ use haumana_sync::time::UnixMillis;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
 
-/// LIMIT: how far a new life's generation is above all before, at most.
+/// LIMIT: how far the generation of a new life may be above all earlier ones.
 ///
-/// A leap instead of a step: a backup that is restored twice, on two machines, must not begin two
-/// lives with one number. The price is that a file has room for a few hundred restores, more as the
-/// leaps become shorter.
+/// It leaps instead of counting, because a backup that is restored twice, on two machines, must not
+/// begin two lives with one number. The price is that a file has room for a few hundred restores;
+/// when little room is left, the leaps become shorter.
 const LEAP: u32 = 1 << 24;
 
-/// The heads' generations count, too: a file from before the table `life` has its number only
-/// there.
+/// The heads' generations count, too: a file from before the table `life` has its number only in
+/// them.
 const READ: &str = "
     SELECT file, tag, generation, asked, discard_later, backup_at, chain, random(), random(),
            random(), (SELECT coalesce(max(generation), 0) FROM heads), EXISTS (SELECT * FROM heads)
@@ -49,16 +50,16 @@ const NOW_MS: &str = "SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)";
 
 /// One life of the data: the time from one restore to the next.
 ///
-/// What devices remember of another life, versions and deletes alike, says nothing about this one.
-/// An engine is given the generation of the life that its store is in.
+/// Versions and deletes that a device remembers of another life say nothing about this one. Give
+/// the engine the generation of the life that its store is in.
 ///
-/// Compare it with [`NewLife`] in a log after each start; give [`Life::later_edits`] to the engine
-/// as `OtherLife`.
+/// Log it with [`NewLife`] after each start. Give [`Life::later_edits`] to the engine as
+/// `OtherLife`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Life {
-    /// Above the generations of all earlier lives of the file. How far above is drawn at random,
-    /// so that a backup that is restored twice begins two lives with two numbers; they agree once
+    /// Above the generations of all earlier lives of the file. How far above is drawn at random. So
+    /// a backup that is restored twice begins two lives with different numbers; they are equal once
     /// in 16 million times.
     pub generation: Generation,
     /// Drawn at random for each life.
@@ -72,17 +73,17 @@ pub struct Life {
 pub enum LaterEdits {
     /// They are merged: the later edit wins, and what it replaces is in the inbox.
     ///
-    /// Choose it where a disk failed, and devices have what the backup lacks.
+    /// Choose it after a disk has failed, if devices have edits that the backup lacks.
     Merge,
     /// The backup wins, and they are in the inbox.
     ///
-    /// Choose it where the backup undoes what devices did.
+    /// Choose it if the backup is to undo what devices did.
     Discard,
 }
 
 /// Why a new life began when a file was opened.
 ///
-/// Devices then start over and offer what they hold. That costs each of them a full sync, once.
+/// Devices then start over and offer what they hold. That costs each of them one full sync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NewLife {
@@ -91,7 +92,8 @@ pub enum NewLife {
         /// When the backup was taken.
         taken_at: UnixMillis,
     },
-    /// The file is older than what was last seen under its name: an earlier copy was put back.
+    /// The file is older than the one that was last seen under its name: an earlier copy was
+    /// restored.
     ///
     /// The file beside the database remembers that it had come further.
     PutBack,
@@ -120,17 +122,17 @@ pub(crate) struct Seen {
     pub(crate) asked: u32,
 }
 
-/// What is known from outside a file.
+/// What is known from outside the file.
 ///
-/// If nothing was ever used under the name, only the mark of a backup and what the operator asks
-/// for are evidence.
+/// If nothing was ever used under the name, only the mark of a backup and the operator's request
+/// count.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Known {
     /// How far the file had come when it was last seen.
     pub(crate) seen: Option<Seen>,
     /// The highest generation of any file seen under the name.
     pub(crate) highest: u32,
-    /// Whether it was another file that was last used under the name.
+    /// Whether another file was last used under the name.
     pub(crate) is_another: bool,
     /// The highest generation that the operator asks for now.
     pub(crate) asked: u32,
@@ -143,20 +145,20 @@ impl Known {
     }
 }
 
-/// What the table `life` says.
+/// The content of the table `life`.
 #[derive(Debug)]
 pub(crate) struct Identity {
     /// Drawn once for all lives of the data.
     pub(crate) file: [u8; 16],
     tag: i64,
-    /// The highest that was used.
+    /// The highest generation that was used.
     generation: u32,
-    /// The highest that an operator has asked for.
+    /// The highest generation that an operator has asked for.
     asked: u32,
     later_edits: LaterEdits,
     backup_at: Option<UnixMillis>,
     chain: Chain,
-    /// Whether there are no heads. An empty file has nothing that a device could remember.
+    /// Whether there are no heads. Devices can remember nothing of an empty file.
     is_empty: bool,
     random: Random,
 }
@@ -172,7 +174,7 @@ struct Random {
 }
 
 impl Identity {
-    /// Reads it.
+    /// Reads the identity of the file.
     pub(crate) fn read(connection: &Connection) -> rusqlite::Result<Self> {
         connection.query_row(READ, [], Self::of)
     }
@@ -205,12 +207,12 @@ impl Identity {
         }
     }
 
-    /// Returns when the backup was taken, if the file is one that was not opened since.
+    /// Returns when the backup was taken, if the file is a backup that was not opened yet.
     pub(crate) fn backup_at(&self) -> Option<UnixMillis> {
         self.backup_at
     }
 
-    /// Returns the tag of the life as SQLite has it.
+    /// Returns the tag of the life in the form of SQLite.
     pub(crate) fn tag(&self) -> i64 {
         self.tag
     }
@@ -223,8 +225,8 @@ impl Identity {
 
     /// Says whether a new life must begin, and why.
     ///
-    /// The order matters. A backup is one whatever else is known; a file that went back is reported
-    /// as that, even if the operator asks for a higher generation at the same time.
+    /// The order matters. A backup is always reported as a backup. A file that went back is
+    /// reported as that, even if the operator asks for a higher generation at the same time.
     pub(crate) fn judge(&self, known: &Known) -> Option<NewLife> {
         if let Some(taken_at) = self.backup_at {
             return Some(NewLife::Backup { taken_at });
@@ -243,18 +245,17 @@ impl Identity {
         known.asked == Generation::ANEW.0 || before < known.asked
     }
 
-    /// Equal generations with different tags are two different lives, so neither continues the
-    /// other.
+    /// Equal generations with different tags are two lives, and neither continues the other.
     fn is_older_than(&self, seen: Seen) -> bool {
         if self.tag == seen.tag {
             self.chain.commits < seen.commits
         } else {
-            // The lives of a file are numbered upwards.
+            // The lives of a file have rising numbers.
             self.generation <= seen.generation
         }
     }
 
-    /// Begins a new life. `None` if there is no generation left above those that were used.
+    /// Begins a new life; `None` if no generation is left above the used ones.
     pub(crate) fn begin(mut self, known: &Known, later_edits: LaterEdits) -> Option<Self> {
         let used = self.generation.max(known.highest).max(known.number());
         self.generation = generation_above(used, self.random.leap)?;
@@ -264,8 +265,8 @@ impl Identity {
         Some(self.ask(known))
     }
 
-    /// Remembers which generation the operator asked for. Where there is no data yet, it is used
-    /// as it is.
+    /// Remembers which generation the operator asked for. If there is no data yet, it becomes the
+    /// generation.
     pub(crate) fn ask(mut self, known: &Known) -> Self {
         self.asked = self.asked.max(known.number()).max(known.seen.map_or(0, |seen| seen.asked));
         if self.is_empty {
@@ -274,7 +275,7 @@ impl Identity {
         self
     }
 
-    /// Marks the file as a backup; a backup of a backup is as old as the first.
+    /// Marks the file as a backup. A backup of a backup keeps the time of the first.
     ///
     /// The time is SQLite's, in milliseconds.
     pub(crate) fn mark(mut self, connection: &Connection) -> rusqlite::Result<Self> {
@@ -283,7 +284,7 @@ impl Identity {
         Ok(self)
     }
 
-    /// Writes it, in one statement and so in one transaction.
+    /// Writes the identity, in one statement and so in one transaction.
     ///
     /// It adds a link to the chain, as every transaction does.
     pub(crate) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
@@ -299,10 +300,10 @@ impl Identity {
     }
 }
 
-/// Returns a generation above all that were used.
+/// Returns a generation above all used ones.
 fn generation_above(used: u32, random: u64) -> Option<u32> {
     let room = u32::MAX - used;
-    // Near the end the leaps become shorter, so that a few more restores find room.
+    // Near the end the leaps become shorter, so that there is room for a few more restores.
     let leap = u64::from((room / 2).min(LEAP));
     let further = u32::try_from(random.checked_rem(leap)?).ok()?;
     used.checked_add(1)?.checked_add(further)

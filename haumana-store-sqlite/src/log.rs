@@ -1,16 +1,16 @@
-//! Reading a write-ahead log without SQLite, which would apply it.
+//! Reads a write-ahead log without SQLite, because SQLite would apply it.
 //!
 //! SQLITE: the format is <https://www.sqlite.org/fileformat.html#the_write_ahead_log>.
 //!
-//! # What is read of it
+//! # What is read
 //!
 //! A log has a header of 32 bytes and then frames: a header of 24 bytes and one page each. A frame
 //! is valid if its salts are those of the log's header and the running checksum is right. A
 //! transaction is valid if its last frame, which has the size of the database, is valid. Everything
 //! behind the first invalid frame is left from an earlier round and is ignored.
 //!
-//! [`read`] follows these rules to the letter, so it sees what SQLite would apply. [`page_numbers`]
-//! is for cleaning pages: it skips the checksums, because one page too many does no harm there.
+//! [`read`] follows these rules exactly, so it sees what SQLite would apply. [`page_numbers`] is
+//! for cleaning pages. It skips the checksums, because one page too many does no harm there.
 
 use crate::chain::Chain;
 use std::collections::HashSet;
@@ -22,18 +22,18 @@ use std::path::Path;
 const MAGIC: u32 = 0x377f_0682;
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
-/// How much is read at once where only the headers of frames are looked at.
+/// How much is read at once when only the headers of frames matter.
 const LOOK_AHEAD: usize = 1 << 18;
-/// The byte that no page covers: SQLite locks it.
+/// The place of a byte that is on no page: SQLite locks it.
 const LOCK_BYTE: u32 = 1 << 30;
 
-/// What SQLite would apply of a log: everything up to the last frame that commits.
+/// The part of a log that SQLite would apply: everything up to the last frame that commits.
 ///
-/// `pages` and `chains` have only what is before the last frame that commits.
+/// `pages` and `chains` have only that part.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
     page_size: u32,
-    /// How many pages the database has behind it.
+    /// The number of pages of the database after the log is applied.
     n_pages: u32,
     pages: HashSet<u32>,
     /// The chains in it, oldest first.
@@ -46,23 +46,23 @@ impl Log {
         self.chains.first().copied()
     }
 
-    /// Whether a file with this link is the one that it continues, or has a part of it already.
+    /// Whether the log continues a file with this link, or the file has a part of the log already.
     pub(crate) fn continues(&self, link: u64) -> bool {
         self.first().is_some_and(|first| first.base == link)
             || self.chains.iter().any(|chain| chain.link == link)
     }
 
-    /// Whether it holds the whole database, as it does after a `VACUUM`: then nothing of the file
-    /// that it is applied to is left.
+    /// Whether it holds the whole database, as after a `VACUUM`. Then nothing of the file that it
+    /// is applied to is left.
     pub(crate) fn is_whole(&self) -> bool {
         let unused = LOCK_BYTE / self.page_size.max(1) + 1;
         (1..=self.n_pages).all(|page| page == unused || self.pages.contains(&page))
     }
 }
 
-/// Reads what SQLite would apply of a log; `None`: nothing, or there is no log.
+/// Reads the part of a log that SQLite would apply. `None`: there is no such part, or no log.
 ///
-/// Reads the whole log once. Memory grows with the number of frames, not with their content.
+/// It reads the whole log once. Memory grows with the number of frames, not with their content.
 pub(crate) fn read(path: &Path) -> io::Result<Option<Log>> {
     let file = match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -75,7 +75,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<Log>> {
     }
     let Some(mut frames) = Frames::begin(&header) else { return Ok(None) };
     let mut log = Log { page_size: frames.page_size, ..Log::default() };
-    // What was read since the last frame that commits.
+    // Pages and chains since the last frame that commits.
     let (mut pages, mut chains) = (Vec::new(), Vec::new());
     let mut frame = vec![0; FRAME_HEADER + frames.page_size as usize];
     while fill(&mut file, &mut frame)? {
@@ -91,10 +91,10 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<Log>> {
     Ok((log.n_pages != 0).then_some(log))
 }
 
-/// Returns the numbers of the pages that a log holds, in order. Sums are not checked, so there may
-/// be pages that SQLite would not apply.
+/// Returns the numbers of the pages that a log holds, in order. Checksums are not compared, so
+/// there may be pages that SQLite would not apply.
 ///
-/// The caller keeps everybody from writing meanwhile, so the log does not change while it is read.
+/// The caller keeps others from writing meanwhile, so the log does not change while it is read.
 pub(crate) fn page_numbers(path: &Path) -> io::Result<Vec<u32>> {
     let mut file = match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -105,7 +105,7 @@ pub(crate) fn page_numbers(path: &Path) -> io::Result<Vec<u32>> {
         return Ok(Vec::new());
     }
     let Some(frames) = Frames::begin(&header) else { return Ok(Vec::new()) };
-    // Large enough for many frames: a read of each header alone is a system call a frame.
+    // Large enough for many frames. Otherwise each header would cost a system call.
     let mut file = BufReader::with_capacity(LOOK_AHEAD, file);
     let mut pages = HashSet::new();
     let mut frame = [0; FRAME_HEADER];
@@ -134,7 +134,7 @@ struct Frame<'a> {
     content: &'a [u8],
 }
 
-/// Tells frames of the log from what an earlier round has left in its file.
+/// Distinguishes frames of the log from those that an earlier round has left in its file.
 ///
 /// The checksum runs over all frames from the beginning, so they can only be checked in order.
 struct Frames {
@@ -144,7 +144,7 @@ struct Frames {
 }
 
 impl Frames {
-    /// `None` if this is no log that SQLite would read: wrong magic, page size or checksum.
+    /// `None` if SQLite would not read this log: wrong magic, page size or checksum.
     fn begin(header: &[u8; HEADER]) -> Option<Self> {
         let (magic, page_size) = (number(header, 0)?, number(header, 8)?);
         let is_size = page_size.is_power_of_two() && (512..=65_536).contains(&page_size);
@@ -157,7 +157,7 @@ impl Frames {
         sum.is(header.get(24..)?).then_some(Self { page_size, salts, sum })
     }
 
-    /// Must be called for each frame in turn, since each checksum includes the ones before.
+    /// Call it for each frame in turn, since each checksum includes the ones before.
     fn check<'a>(&mut self, frame: &'a [u8]) -> Option<Frame<'a>> {
         let (header, content) = frame.split_at_checked(FRAME_HEADER)?;
         let (page, n_pages) = (number(header, 0)?, number(header, 4)?);

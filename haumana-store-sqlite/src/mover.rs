@@ -1,19 +1,20 @@
-//! Moving the log into the database file, so that nothing of what was deleted stays behind.
+//! Moves the log into the database file, without leaving bytes of deleted rows behind.
 //!
-//! SQLite's own checkpoint copies pages as they are, with what is left of deleted rows in their
-//! unused part (see [`gaps`]). This one clears those parts in the file, of the pages that the log
-//! held and of no others, so its cost follows what was written.
+//! SQLite's own checkpoint copies pages unchanged, with the remains of deleted rows in their unused
+//! parts (see [`gaps`]). This one clears those parts in the file. It looks only at the pages that
+//! the log held, so its cost follows what was written.
 //!
-//! INVARIANT: each page of the file is clean, unless the log still holds it. So the log is never
-//! moved and begun anew without this, by no connection of ours: SQLite's automatic checkpoint is
-//! off, and a connection that may be the last to close makes none.
+//! INVARIANT: each page of the file is clean, unless the log still holds it. So no connection of
+//! ours may move the log in another way: SQLite's automatic checkpoint is off, and a connection
+//! that may be the last to close makes no checkpoint.
 //!
 //! # The steps
 //!
 //! 1. A second connection takes the write lock, so that nobody adds to the log.
-//! 2. A passive checkpoint copies the log's pages into the file, as far as no reader needs the old
+//! 2. A passive checkpoint copies the log's pages into the file, unless readers still need the old
 //!    ones.
-//! 3. If that was all of it, the unused parts of exactly those pages are overwritten, and synced.
+//! 3. If all pages were copied, the unused parts of exactly those pages are overwritten, and
+//!    synced.
 //! 4. The lock is given back. To empty the log, a `TRUNCATE` checkpoint follows.
 //!
 //! Another process may write between steps 3 and 4. Then `data_version` has changed, and all pages
@@ -22,7 +23,7 @@
 //! # When it fails
 //!
 //! Nothing is lost. A page that was not moved is in the log. If cleaning failed half way,
-//! `owes_all` makes the next one look at the whole file.
+//! `owes_all` makes the next run check the whole file.
 
 use crate::connection::{self, LogState};
 use crate::files::{LOG, beside};
@@ -36,20 +37,20 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What moves the log of one database in WAL mode, so that no byte of what was deleted stays behind.
+/// Moves the log of one database in WAL mode, without leaving bytes of deleted rows behind.
 ///
-/// A program that keeps something beside the store uses it as the store does: on a connection with
-/// `secure_delete` on and `wal_autocheckpoint` off, which is closed after [`Mover::close`].
+/// A program that keeps a database of its own beside the store uses it as the store does: on a
+/// connection with `secure_delete` on and `wal_autocheckpoint` off, which is closed after
+/// [`Mover::close`].
 ///
 /// A program that only uses [`SqliteStore`](crate::SqliteStore) never needs it.
 #[derive(Debug)]
 pub struct Mover {
-    /// Keeps everybody from writing meanwhile; `None` once it is closed.
+    /// Keeps others from writing meanwhile; `None` once it is closed.
     ///
-    /// It never writes. With a busy timeout of zero it gives up at once if somebody else writes.
+    /// It never writes. Its busy timeout is zero, so if somebody else writes, it gives up at once.
     lock: Option<Connection>,
-    /// Used to overwrite unused bytes behind SQLite's back, while the lock keeps SQLite from
-    /// writing.
+    /// Overwrites unused bytes without SQLite, while the lock keeps SQLite from writing.
     file: Held,
     log: PathBuf,
     /// Whether any page may be unclean.
@@ -57,8 +58,8 @@ pub struct Mover {
 }
 
 impl Mover {
-    /// Makes one for a database that a connection has open in WAL mode. That connection must be
-    /// closed before this is dropped, and after [`close`](Self::close).
+    /// Makes one for a database that a connection has open in WAL mode. Close that connection
+    /// before this is dropped, and after [`close`](Self::close).
     ///
     /// # Errors
     ///
@@ -78,13 +79,14 @@ impl Mover {
         std::fs::metadata(&self.log).map_or(0, |log| log.len())
     }
 
-    /// The next time every page of the file is looked at: an earlier program may have moved a log.
+    /// Makes the next run check every page of the file, because an earlier program may have moved a
+    /// log.
     pub fn suspect_all(&self) {
         self.owes_all.set(true);
     }
 
-    /// Moves all of the log into the file, as far as readers and other writers let go of it. Waits
-    /// for nobody.
+    /// Moves the log into the file, as far as other readers and writers allow it. It does not wait
+    /// for them.
     pub fn move_log(&self, connection: &Connection) -> LogState {
         match self.move_locked(connection) {
             Some(_) => LogState::Empty,
@@ -92,19 +94,19 @@ impl Mover {
         }
     }
 
-    /// Moves all of the log into the file, and leaves an empty log. Waits for nobody.
+    /// Moves all of the log into the file, and leaves an empty log. It does not wait for others.
     pub(crate) fn empty_log(&self, connection: &Connection) -> LogState {
         let Some(before) = self.move_locked(connection) else { return LogState::InUse };
         let is_empty = without_waiting(connection, |connection| checkpoint(connection, "TRUNCATE"));
         if data_version(connection) != Some(before) {
-            // Another process has written in between, and its pages were moved as they are.
+            // Another process has written in between, and its pages were moved uncleaned.
             self.owes_all.set(true);
             return LogState::InUse;
         }
         if is_empty { LogState::Empty } else { LogState::InUse }
     }
 
-    /// Moves the log, and returns which version of the data was moved; `None` if not all was.
+    /// Moves the log. Returns which version of the data was moved; `None` if not all of it was.
     ///
     /// The lock and the checkpoint are on two connections: SQLite makes no checkpoint inside a
     /// transaction.
@@ -118,30 +120,32 @@ impl Mover {
         moved
     }
 
-    /// Makes what was deleted leave the file, the log and the caches of all connections, unless
-    /// somebody holds on to it. The caller commits something behind it, by which other
-    /// connections notice.
+    /// Removes deleted data from the file, the log and the caches of all connections, unless
+    /// somebody still uses it. The caller then commits something, by which other connections
+    /// notice.
     pub fn wipe(&self, connection: &Connection) -> LogState {
         if self.empty_log(connection) == LogState::InUse {
             return LogState::InUse;
         }
-        // What is in the cache has the old bytes, and would be written with them.
+        // The cache has the old bytes, and would write them again.
         match connection.execute_batch("PRAGMA shrink_memory") {
             Ok(()) => LogState::Empty,
             Err(_) => LogState::InUse,
         }
     }
 
-    /// Moves the log for the last time and closes the connection that keeps others from writing.
+    /// Moves the log for the last time, and closes the connection that keeps others from writing.
     pub fn close(&mut self, connection: &Connection) {
         if self.move_log(connection) == LogState::InUse {
-            // What SQLite would move at the end would not be cleaned. The next to open does it.
+            // SQLite would move the rest uncleaned. So it is left to the next program that opens
+            // the file.
             let _ = connection::keep_log_at_end(connection);
         }
         self.lock = None;
     }
 
-    /// Clears the unused parts of pages, while nobody writes and all of the log is in the file.
+    /// Clears the unused parts of pages. Nobody writes meanwhile, and all of the log is in the
+    /// file.
     fn clean(&self) -> io::Result<()> {
         let cleaned = self.file.with(|file| match self.owes_all.get() {
             true => clean_all(file),
@@ -152,20 +156,20 @@ impl Mover {
     }
 }
 
-/// Moves what can be moved, and returns whether that was all.
+/// Moves as much as possible, and returns whether that was all.
 ///
-/// SQLITE: answers whether it was kept from finishing, how many pages the log has, and how many of
-/// them are in the file: <https://www.sqlite.org/pragma.html#pragma_wal_checkpoint>.
+/// SQLITE: the row says whether something kept it from finishing, how many pages the log has, and
+/// how many of them are in the file: <https://www.sqlite.org/pragma.html#pragma_wal_checkpoint>.
 fn checkpoint(connection: &Connection, mode: &str) -> bool {
     let is_all = |row: &rusqlite::Row<'_>| {
         Ok(!row.get::<_, bool>(0)? && row.get::<_, i64>(1)? <= row.get::<_, i64>(2)?)
     };
     let moved = connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], is_all);
-    // What fails here is tried again later; the data is in the log.
+    // A failed checkpoint is tried again later. The data is in the log.
     moved.unwrap_or(false)
 }
 
-/// SQLITE: while it waits for readers, nobody can write.
+/// SQLITE: while a checkpoint waits for readers, nobody can write. So it must not wait.
 fn without_waiting(connection: &Connection, work: impl FnOnce(&Connection) -> bool) -> bool {
     let before = connection.pragma_query_value(None, "busy_timeout", |row| row.get::<_, u32>(0));
     // SQLITE: neither of the two can fail.
@@ -181,7 +185,7 @@ fn data_version(connection: &Connection) -> Option<i64> {
     connection.pragma_query_value(None, "data_version", |row| row.get(0)).ok()
 }
 
-/// Costs a read of the whole file; it is done once for a file from an earlier program or a backup.
+/// Reads the whole file. It is done once for a file from an earlier program or a backup.
 fn clean_all(file: &mut File) -> io::Result<()> {
     let bytes = file.metadata()?.len();
     let Some(size) = page_size(file)? else { return Ok(()) };
@@ -208,12 +212,12 @@ fn clean_each(
         let place = u64::from(number.saturating_sub(1)) * size.bytes as u64;
         file.seek(SeekFrom::Start(place))?;
         if !log::fill(file, &mut page)? {
-            // The log is from when the file was longer.
+            // The log is from a time when the file was longer.
             continue;
         }
         let Some(unused) = gaps::unused(&page, number, size) else { continue };
         let start = unused.start as u64;
-        // It lies within the page, or it would be none.
+        // The range is always within the page.
         let Some(unused) = page.get_mut(unused) else { continue };
         if unused.iter().any(|byte| *byte != 0) {
             unused.fill(0);

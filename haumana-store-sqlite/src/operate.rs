@@ -1,14 +1,14 @@
-//! What an operator asks for, of all users together.
+//! An operator's calls, for all users together.
 //!
-//! Users are walked in the order of their numbers, which are never reused, since heads are never
-//! deleted. So a place in a walk is a number, and a user who is added meanwhile comes at the end.
+//! Users are listed in the order of their numbers, which are never reused, since heads are never
+//! deleted. So a place in the list is a number, and a user who is added meanwhile comes at the end.
 //!
 //! A sweep looks at [`SWEEP_USERS`] users in one read, and then deletes what is due slice by slice.
-//! Each slice is a change of its own in the writer's queue, so a sweep of a large database holds up
-//! no commit for longer than a slice takes.
+//! Each slice is a change of its own in the writer's queue. So a sweep of a large database delays a
+//! commit by one slice at most.
 //!
-//! Places are text that only this store reads: a number for users, and `kind id version side` for
-//! entries of the history. A text that is no such place means that nothing follows.
+//! Places are texts that only this store reads: a number for users, and `kind id version side` for
+//! entries of the history. After any other text nothing follows.
 
 use crate::erased::replay;
 use crate::queries;
@@ -29,8 +29,8 @@ const SWEEP_USERS: i64 = 2_000;
 
 /// The users behind a place, and whether each has anything that is due.
 ///
-/// `EXISTS` stops at the first due entry of the index `history_times`, so a user without any costs
-/// one look.
+/// `EXISTS` stops at the first due entry of the index `history_times`, so a user without due
+/// entries costs one look.
 const SWEEP: &str = "
     SELECT user, EXISTS (SELECT * FROM history WHERE history.user = some.user AND at < ?2)
     FROM (SELECT user FROM heads WHERE ?1 < user ORDER BY user LIMIT ?3) AS some
@@ -38,7 +38,7 @@ const SWEEP: &str = "
 
 const USERS: &str = "SELECT user, subject FROM heads WHERE ?1 < user ORDER BY user LIMIT ?2";
 
-/// The entries behind one of a record, and those of the records behind it.
+/// The remaining entries of a record behind a place, and those of the records that follow.
 ///
 /// The order is that of the index `history_keys`: kind, id, newest version first, side.
 const USER_HISTORY: &str = "
@@ -51,7 +51,7 @@ const KEPT_SCHEMA: &str = "SELECT schema FROM served";
 const KEEP_SCHEMA: &str = "
     INSERT INTO served VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET schema = excluded.schema";
 
-/// Looks at all heads; it is asked for at a start and by the upkeep, not by requests.
+/// Reads all heads. A start and the background work use it, not requests.
 const ERASING: &str = "SELECT subject FROM heads WHERE state = ?1 LIMIT ?2";
 
 #[async_trait::async_trait]
@@ -118,7 +118,7 @@ impl Operate for SqliteStore {
             let mut statement = connection.prepare_cached(ERASING)?;
             let subjects = statement.query_map(params![state, limit], |row| row.get(0))?;
             let subjects: Vec<String> = subjects.collect::<rusqlite::Result<_>>()?;
-            // What is stored was verified before it was.
+            // Every stored id was verified before it was stored.
             Ok(subjects.into_iter().filter_map(UserId::verified_by_caller).collect())
         })
         .await
@@ -136,7 +136,7 @@ impl Operate for SqliteStore {
         });
         let found = found.await?;
         let last = found.last().map(|(user, _)| ScanPlace(user.to_string()));
-        // What is stored was verified before it was.
+        // Every stored id was verified before it was stored.
         let users =
             found.into_iter().filter_map(|(_, subject)| UserId::verified_by_caller(subject));
         Ok(UserPage { users: users.collect(), next: last })
@@ -149,7 +149,7 @@ impl Operate for SqliteStore {
         limit: usize,
     ) -> Result<HistoryPart> {
         let from = place.map_or(Some(BEFORE_ALL), decode_place);
-        // Nobody was ever given such a place.
+        // This store never returned such a place.
         let Some(from) = from else { return Ok(HistoryPart { entries: Vec::new(), next: None }) };
         let (user, limit) = (user.clone(), limit.max(1));
         self.look("user_history", move |connection| history_behind(connection, &user, &from, limit))
@@ -202,8 +202,8 @@ fn decode_place(place: &ScanPlace) -> Option<HistoryPlace> {
     Some((kind, id, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-/// Gives a next place if the page was full. A row whose key cannot be read is skipped, and the
-/// place is that of the last one that could be.
+/// Returns a next place if the page was full. A row whose key cannot be read is skipped; the place
+/// is that of the last readable one.
 fn history_behind(
     connection: &Connection,
     user: &UserId,
@@ -218,7 +218,7 @@ fn history_behind(
         let mut rows = statement.query(params![user, kind, id, version, side, at_most])?;
         while let Some(row) = rows.next()? {
             n_read += 1;
-            // A row whose key cannot be read is no place to go on from.
+            // A row whose key cannot be read cannot be a place to continue from.
             let place = || Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
             let place: rusqlite::Result<HistoryPlace> = place();
             last = place.ok().or(last);
@@ -233,8 +233,8 @@ fn behind(user: i64) -> SweepPlace {
     SweepPlace(user.to_string())
 }
 
-/// The answer may be out of date when the deletion runs. That is harmless: it deletes by time, not
-/// by this list.
+/// The answer may be out of date when the deletion runs. That is harmless, because the deletion
+/// goes by time, not by this list.
 fn look_at(
     connection: &Connection,
     from: i64,

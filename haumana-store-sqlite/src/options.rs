@@ -1,4 +1,4 @@
-//! What a store is opened with.
+//! The options of a store.
 //!
 //! None of them is stored in the file, so programs that share a file may have different ones.
 //! `max_bytes` bounds only what the program that sets it writes.
@@ -8,26 +8,26 @@ use std::time::Duration;
 
 /// Says where a [`SqliteStore`](crate::SqliteStore) is and how it behaves.
 ///
-/// There is no default: whoever opens a store decides each of these. How durable commits are is
-/// not among them; they always are.
+/// There is no default: the program that opens a store decides each of these. The durability of
+/// commits is not an option; they are always durable.
 #[derive(Clone, Debug)]
 pub struct SqliteOptions {
-    /// The database file; made if it does not exist, in a directory that does. SQLite keeps two
-    /// more files beside it, with `-wal` and `-shm` at the end of their names, and the store one
-    /// with `.seen`.
+    /// The database file. If it does not exist, it is made, but its directory must exist. SQLite
+    /// keeps two more files beside it, whose names end in `-wal` and `-shm`. The store keeps one
+    /// that ends in `.seen`.
     ///
     /// On Unix only its owner can read these files.
     pub path: PathBuf,
-    /// How many threads read; at least one is started. As many callers at once may make short reads
-    /// by themselves.
+    /// How many threads read; at least one is started. As many callers can make short reads
+    /// themselves at the same time.
     ///
     /// Each holds a connection with a cache of its own.
     pub readers: usize,
-    /// How long to wait for another process that is writing before a call is `Throttled`.
+    /// How long a call waits for another process that writes, before it is `Throttled`.
     ///
-    /// Calls of one store do not wait for each other so: their writes are queued.
+    /// Calls of one store do not wait in this way, because their writes are queued.
     pub busy_timeout: Duration,
-    /// The size that the database file may grow to; `None`: what the disk holds. Beyond it commits
-    /// are `Unavailable`, as on a full disk.
+    /// The largest size of the database file; `None`: limited by the disk. When it is reached,
+    /// commits are `Unavailable`, as on a full disk.
     pub max_bytes: Option<u64>,
 }

@@ -1,11 +1,11 @@
-//! What readers ask; each call sees one snapshot.
+//! The queries of readers. Each call sees one snapshot.
 //!
 //! Each function that sends more than one statement opens a deferred transaction around them. In
 //! WAL mode its first read fixes the snapshot, and it takes no lock that a writer waits for. The
 //! transaction is dropped, and so rolled back, at the end of the call: there is nothing to commit.
 //!
-//! All statements are prepared once per connection and kept in its cache. A test checks that asking
-//! again prepares nothing anew.
+//! All statements are prepared once per connection and kept in its cache. A test checks that a
+//! repeated call prepares nothing again.
 //!
 //! # Rows that somebody has changed by hand
 //!
@@ -22,12 +22,12 @@ use haumana_sync::store::{
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
-/// LIMIT: a page of changes ends behind the record that exceeds this, so that no page fills the
-/// memory, whatever the number of records asked for.
+/// LIMIT: a page of changes ends behind the record that exceeds this. So a page does not fill the
+/// memory, however many records are asked for.
 const PAGE_BYTES: usize = 32 << 20;
 
 /// Column 14, the last, is the number that the other tables use for the user. The columns before it
-/// are in the order in which `rows::head` reads them.
+/// have the order in which `rows::head` reads them.
 const HEAD: &str = "
     SELECT epoch, revision, stamp, generation, versions, content, records, bytes, max_version,
            commit_id, state, erased_at, purged_at, notes, user
@@ -35,21 +35,21 @@ const HEAD: &str = "
 
 const USER: &str = "SELECT user FROM heads WHERE subject = ?1";
 
-/// `LEFT JOIN`: a record whose body is missing is found all the same, with null content, and is set
-/// aside as unreadable.
+/// `LEFT JOIN`: a record whose body is missing is still found, with null content, and is set aside
+/// as unreadable.
 const READ: &str = "
     SELECT r.kind, r.id, r.version, r.revision, r.stamp, r.modified_at, r.deleted, r.hash,
            r.format, b.content, b.meta
     FROM records r LEFT JOIN bodies b ON b.body = r.body
     WHERE r.user = ?1 AND r.kind = ?2 AND r.id = ?3";
 
-/// Reads `records` alone. Its rows are a few dozen bytes each, whatever the records hold.
+/// Reads `records` alone. Its rows have a few dozen bytes each, whatever the size of the content.
 const INDEX: &str = "
     SELECT id, version, stamp, deleted, size_bytes, hash FROM records
     WHERE user = ?1 AND kind = ?2 ORDER BY id";
 
-/// The comparison of three values at once is what lets SQLite enter the index `stream` at the place
-/// where the page goes on. `INDEXED BY` makes a plan without that index an error instead of a slow
+/// The comparison of three values at once lets SQLite enter the index `stream` at the place where
+/// the page continues. `INDEXED BY` makes a plan without that index an error instead of a slow
 /// answer.
 pub(crate) const CHANGES: &str = "
     SELECT r.kind, r.id, r.version, r.revision, r.stamp, r.modified_at, r.deleted, r.hash,
@@ -58,8 +58,8 @@ pub(crate) const CHANGES: &str = "
     WHERE r.user = ?1 AND (?2, ?3, ?4) < (r.revision, r.kind, r.id)
     ORDER BY r.revision, r.kind, r.id";
 
-/// The first revision stamped later. Within a user stamps never decrease, so everything from there
-/// on is stamped later, too.
+/// The first revision that was stamped later. The stamps of a user never decrease, so everything
+/// from there on is stamped later, too.
 pub(crate) const FIRST_AFTER_STAMP: &str = "
     SELECT revision FROM records INDEXED BY stamps
     WHERE user = ?1 AND ?2 < stamp ORDER BY stamp, revision LIMIT 1";
@@ -68,7 +68,7 @@ const HISTORY: &str = "
     SELECT kind, id, version, side, at, content, meta FROM history
     WHERE user = ?1 AND kind = ?2 AND id = ?3 AND version = ?4 AND side = ?5";
 
-/// The key of the index has versions in descending order, so the newest come first without a sort.
+/// The index has versions in descending order, so the newest come first without a sort.
 const HISTORY_OF: &str = "
     SELECT kind, id, version, side, at, content, meta FROM history
     WHERE user = ?1 AND kind = ?2 AND id = ?3 AND version < ?4
@@ -79,7 +79,7 @@ pub(crate) fn head(connection: &Connection, user: &UserId) -> rusqlite::Result<O
     Ok(user_and_head(connection, user)?.map(|(_, head)| head))
 }
 
-/// Reads the number that stands for the user in the tables, and the head.
+/// Reads the user's number in the tables, and the head.
 pub(crate) fn user_and_head(
     connection: &Connection,
     user: &UserId,
@@ -88,7 +88,7 @@ pub(crate) fn user_and_head(
     statement.query_row([user.as_str()], |row| Ok((row.get(14)?, rows::head(row)?))).optional()
 }
 
-/// Reads the number that stands for the user in the tables.
+/// Reads the user's number in the tables.
 pub(crate) fn user_number(connection: &Connection, user: &UserId) -> rusqlite::Result<Option<i64>> {
     let mut statement = connection.prepare_cached(USER)?;
     statement.query_row([user.as_str()], |row| row.get(0)).optional()
@@ -96,7 +96,7 @@ pub(crate) fn user_number(connection: &Connection, user: &UserId) -> rusqlite::R
 
 /// Reads records by key.
 ///
-/// One answer for each key, in the order of `keys`, also if a key is asked for twice.
+/// Returns one answer for each key, in the order of `keys`, even if a key is asked for twice.
 pub(crate) fn read(
     connection: &Connection,
     user: &UserId,
@@ -106,7 +106,7 @@ pub(crate) fn read(
     let Some(user) = user_number(&snapshot, user)? else {
         return Ok(vec![None; keys.len()]);
     };
-    // In the order of the tables, so that neighbours come off one page after the other.
+    // In the order of the tables, so that neighbours are read from one page after the other.
     let mut sorted: Vec<(usize, &Key)> = keys.iter().enumerate().collect();
     sorted.sort_unstable_by_key(|(_, key)| **key);
     let mut statement = snapshot.prepare_cached(READ)?;
@@ -120,7 +120,7 @@ pub(crate) fn read(
     Ok(found)
 }
 
-/// Lists the records of a kind; `bodies` is not touched.
+/// Lists the records of a kind, without reading `bodies`.
 pub(crate) fn index(
     connection: &Connection,
     user: &UserId,
@@ -133,14 +133,14 @@ pub(crate) fn index(
     let mut statement = snapshot.prepare_cached(INDEX)?;
     let entries = statement
         .query_map(params![user, rows::kind_number(kind)], |row| Ok(rows::index_entry(row).ok()))?;
-    // One that cannot be read is not there.
+    // An entry that cannot be read is left out.
     Ok(entries.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
-/// Reads one page of changes and the head that it goes up to.
+/// Reads one page of changes, and the head at that moment.
 ///
-/// The head is read first, in the same snapshot. So each record of the page has a revision of at
-/// most the head's, and the engine may go on behind the head when [`Page::more`] is false.
+/// The head is read first, in the same snapshot. So no record of the page has a revision above the
+/// head's, and the engine may continue behind the head when [`Page::more`] is false.
 pub(crate) fn changes(
     connection: &Connection,
     user: &UserId,
@@ -170,16 +170,16 @@ pub(crate) fn changes(
     Ok(page)
 }
 
-/// Returns what `after` means as a place in the index `stream`; `None` if nothing can follow it.
+/// Returns `after` as a place in the index `stream`; `None` if nothing can follow it.
 ///
-/// A place is a revision, a kind and an id, as the index has them. Revisions that do not fit a
-/// signed 64-bit number are above all that are stored, so nothing follows them.
+/// A place is a revision, a kind and an id, in the order of the index. A revision that does not fit
+/// a signed 64-bit number is above all stored ones, so nothing follows it.
 fn last_delivered(
     snapshot: &Connection,
     user: i64,
     after: After,
 ) -> rusqlite::Result<Option<(i64, i64, Vec<u8>)>> {
-    // No record has this number of kind: a place before all or behind all records of a revision.
+    // No kind has this number: it makes a place before all records, or behind all of a revision.
     const BEFORE_ALL: i64 = -1;
     const BEHIND_ALL: i64 = 256;
     let place = match after {
@@ -227,7 +227,7 @@ pub(crate) fn history(
     keys.iter().map(&mut find).collect()
 }
 
-/// Lists the history of one record, newest first, by whole versions.
+/// Lists the history of one record, newest first, in whole versions.
 pub(crate) fn history_of(
     connection: &Connection,
     user: &UserId,
@@ -240,7 +240,7 @@ pub(crate) fn history_of(
         return Ok(Vec::new());
     };
     let bound = before.map_or(i64::MAX, i64::from);
-    // One more than asked for tells whether the last version is whole.
+    // One more row than asked for tells whether the last version is complete.
     let rows_asked = i64::try_from(limit).map_or(i64::MAX, |limit| limit.saturating_add(1));
     let (kind, id) = (rows::kind_number(key.kind), rows::id_bytes(key.id));
     let mut statement = snapshot.prepare_cached(HISTORY_OF)?;

@@ -1,10 +1,10 @@
-//! Who reads: threads, each with a connection and a snapshot of its own, and for what is short the
-//! caller itself, since handing a question to a thread and the answer back costs more than finding it.
+//! Reading: threads, each with a connection and a snapshot of its own. Short reads run on the
+//! caller's thread, because handing a question to a thread and the answer back costs more than the
+//! read.
 //!
-//! In WAL mode a reader never waits for the writer, and the writer never waits for a reader: each
-//! read sees the file as it was when it began. What readers do hold up is the log, which cannot be
-//! started over while an old snapshot needs it. So reads are short, and a backup has a connection
-//! of its own.
+//! In WAL mode readers and the writer never wait for each other: each read sees the file as it was
+//! when the read began. But a reader keeps SQLite from starting the log over, as long as its old
+//! snapshot is needed. So reads are short, and a backup has a connection of its own.
 
 use crate::connection;
 use crate::error::OpenError;
@@ -17,25 +17,25 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// LIMIT: how many calls may wait for a reader; more are told to wait outside.
+/// LIMIT: how many calls may wait for a reader. More are refused.
 const WAITING: usize = 4096;
 
-/// The handle on the readers; dropping it waits until all that was asked for is done.
+/// The handle on the readers. Dropping it waits until all queued calls are done.
 ///
 /// All threads take from one queue, so a long read delays only the thread that does it.
 #[derive(Debug)]
 pub(crate) struct Readers {
     looks: Option<SyncSender<Look>>,
     threads: Vec<JoinHandle<()>>,
-    /// Connections for callers that read by themselves; one that is at work is not here.
+    /// Connections for callers that read themselves. A connection in use is not in it.
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Readers {
     /// Starts the threads.
     ///
-    /// Opens two connections for each of `options.readers`: one for the thread, one for callers. It
-    /// fails if any of them cannot be opened; the threads that run already are then ended.
+    /// It opens two connections for each of `options.readers`: one for the thread, one for callers.
+    /// If any of them cannot be opened, it fails, and the threads that run already end.
     pub(crate) fn start(options: &SqliteOptions) -> Result<Self, OpenError> {
         let (looks, waiting) = sync_channel(WAITING);
         let waiting = Arc::new(Mutex::new(waiting));
@@ -47,7 +47,7 @@ impl Readers {
             let thread = std::thread::Builder::new().name("sqlite-reader".to_owned());
             let thread = thread.spawn(move || serve(&connection, &waiting));
             readers.threads.push(thread.map_err(|e| OpenError::from_io(&options.path, e))?);
-            // It never waits for a lock: its caller has other work to do.
+            // It never waits for a lock, because its caller has other work to do.
             readers.idle().push(connection::open_reader(&options.path, Duration::ZERO)?);
         }
         Ok(readers)
@@ -57,8 +57,8 @@ impl Readers {
     ///
     /// `None` if no connection is idle or the file is locked, so that a thread must wait for it.
     ///
-    /// Takes a connection from the idle ones and puts it back. If `query` panics, that connection
-    /// is closed and not replaced; later reads go to the threads.
+    /// It takes an idle connection and puts it back. If `query` panics, that connection is closed
+    /// and not replaced. Without idle connections, reads go to the threads.
     pub(crate) fn here<T>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -75,7 +75,7 @@ impl Readers {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a call behind those that wait.
+    /// Adds a call to the queue.
     pub(crate) fn send(&self, op: &'static str, look: Look) -> Result<()> {
         send(op, self.looks.as_ref(), look)
     }
@@ -94,7 +94,7 @@ impl Drop for Readers {
 /// Ends when the queue is closed and empty.
 fn serve(connection: &Connection, waiting: &Mutex<Receiver<Look>>) {
     loop {
-        // The lock is held while waiting, and let go before the work begins.
+        // The lock is held while waiting, and released before the work begins.
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match next {
             Ok(look) => look(connection),

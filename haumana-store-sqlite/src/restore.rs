@@ -1,4 +1,4 @@
-//! Putting a backup in place of a database that nobody uses.
+//! Restores a backup in the place of a database that nobody uses.
 //!
 //! # The steps
 //!
@@ -12,8 +12,8 @@
 //!    name, and what SQLite keeps beside the old file follows it to the dated name.
 //! 6. The sidecar remembers the new file, and its lock is given back.
 //!
-//! Until the rename in step 5 the database is as it was, whatever fails. Behind it the restore is
-//! done, and the dated file is what was there before.
+//! Until the rename in step 5 the database is unchanged, whatever fails. After it the restore is
+//! done, and the dated file is the old database.
 
 use crate::error::{OpenError, OpenErrorKind};
 use crate::files::{BESIDE, LOG, beside, real_path};
@@ -28,10 +28,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What a restore has done.
+/// The result of a restore.
 ///
-/// Tell the operator all of it: above all the file that was set aside, which is there until
-/// somebody deletes it.
+/// Tell the operator all of it, above all the file that was set aside: it stays until somebody
+/// deletes it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Restored {
@@ -39,7 +39,7 @@ pub struct Restored {
     pub life: Life,
     /// When the backup was taken, if it says so.
     pub taken_at: Option<UnixMillis>,
-    /// What the database that was there before is called now; `None` if there was none.
+    /// The present name of the database that was there before; `None` if there was none.
     pub set_aside: Option<PathBuf>,
     /// How many accounts of the backup were erased after it was taken, and so are erased again.
     pub erased_again: usize,
@@ -51,28 +51,28 @@ pub struct Restored {
 pub enum RestoreErrorKind {
     /// A program has the file open.
     ///
-    /// Stop the server first. A restore below a program that serves the file would lose what it
-    /// writes.
+    /// Stop the server first. If a server went on using the file during a restore, its writes would
+    /// be lost.
     #[error("a program has it open; stop that program, then restore again")]
     InUse,
     /// There is no such file.
     #[error("there is no such file")]
     Missing,
-    /// The backup is not whole.
+    /// The backup is not complete.
     ///
-    /// It was checked whole before anything was touched.
+    /// It is checked as a whole before anything is changed.
     #[error("the file is not whole; take another backup")]
     Damaged,
     /// The file cannot be opened.
     #[error("{0}")]
     Refused(OpenErrorKind),
-    /// Something else that the system reported; the source tells.
+    /// Something else that the system reported; the source has it.
     #[error("the system reported an error")]
     Io,
 }
 
-/// A backup that could not be restored. Before the last step, which is a rename, the database is
-/// as it was.
+/// A backup that could not be restored. The database is unchanged, unless the last step, a rename,
+/// failed half way.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot restore, because of {}: {kind}", path.display())]
 pub struct RestoreError {
@@ -92,25 +92,26 @@ impl RestoreError {
         self.kind
     }
 
-    /// Returns the file that is the reason.
+    /// Returns the file that the error is about.
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-/// Puts a backup in place of a database, or where there is none.
+/// Restores a backup in the place of a database. There need not be a database yet.
 ///
-/// What is there now, with its log, is kept under a dated name beside it, and never deleted. The
-/// backup stays as it is. A new life begins, above all that were ever used.
+/// The present database, with its log, is kept under a dated name beside it, and never deleted. The
+/// backup is not changed. A new life begins, with a generation above all that were ever used.
 ///
-/// It needs room for two databases. Accounts that were erased after the backup was taken are erased
-/// in it again, by the journal beside the database.
+/// It needs room for two databases. The journal beside the database knows which accounts were
+/// erased after the backup was taken; they are erased again.
 ///
 /// # Guarantees
 ///
-/// - Nothing changes unless nobody has the database open and the backup is whole and ours.
-/// - The database is the old one or the backup at any moment, and after a crash. In between, what
-///   is left of the old one's log is refused by [`SqliteStore::open`](crate::SqliteStore::open).
+/// - Nothing changes unless nobody has the database open and the backup is complete and ours.
+/// - At any moment, also after a crash, the database is either the old one or the backup. If a part
+///   of the old one's log is still beside the backup,
+///   [`SqliteStore::open`](crate::SqliteStore::open) refuses it.
 ///
 /// # Errors
 ///
@@ -136,7 +137,7 @@ pub fn restore(
     restored
 }
 
-/// The caller holds the sidecar's lock, and takes back what it made for it if this fails.
+/// The caller holds the sidecar's lock. If this fails, the caller removes a sidecar that it made.
 fn restore_locked(
     (backup, database): (&Path, &Path),
     target: &Path,
@@ -150,7 +151,7 @@ fn restore_locked(
     let candidate = Candidate::make(&source, target).map_err(|error| failed(backup, error))?;
     start::check_log(backup, &candidate.path).map_err(refused)?;
     let connection = candidate.open(backup)?;
-    // Only now: looking at the database leaves files beside it.
+    // Not earlier, because reading the database leaves files beside it.
     let before = Before::read(target, lock)?;
     let erased = Journal::beside(target).read().map_err(refused)?;
     let erased_again = match erased {
@@ -164,10 +165,9 @@ fn restore_locked(
     Ok(Restored { life: identity.life(), taken_at, set_aside, erased_again })
 }
 
-/// SQLITE: a file in use has a log beside it. A backup on a medium that cannot be written has none.
+/// SQLITE: a file in use has a log beside it. A backup on a read-only medium has none.
 ///
-/// A file beside which SQLite keeps nothing is not probed, so a backup can be on a read-only
-/// medium.
+/// So a file without SQLite's other files is not tested, and a backup can be on a read-only medium.
 fn check_unused(path: &Path, real_path: &Path) -> Result<(), RestoreError> {
     let has_more = BESIDE.iter().any(|suffix| beside(real_path, suffix).exists());
     if has_more && !connection::is_alone(real_path) {
@@ -176,19 +176,19 @@ fn check_unused(path: &Path, real_path: &Path) -> Result<(), RestoreError> {
     Ok(())
 }
 
-/// What the generation of the new life must be above.
+/// The numbers that the generation of the new life must be above.
 ///
-/// A life whose generation is not above these could be taken for an earlier one by some device.
+/// Otherwise some device could take the new life for an earlier one.
 struct Before {
     generation: u32,
     asked: u32,
 }
 
 impl Before {
-    /// Reads what the sidecar knows, and the present database as far as it can be read.
+    /// Reads the numbers of the sidecar, and those of the present database if it can be read.
     ///
-    /// A database that is damaged, or that has the log of another file, is not opened. Then the
-    /// sidecar's numbers must do.
+    /// A database that is damaged, or that has the log of another file, is not opened. Then only
+    /// the sidecar's numbers count.
     fn read(target: &Path, sidecar: &Sidecar) -> Result<Self, RestoreError> {
         let (generation, asked) = sidecar.highest().map_err(refused)?;
         let present = guard::log_belongs(target).unwrap_or(false).then(|| peek(target).ok());
@@ -197,29 +197,30 @@ impl Before {
     }
 }
 
-/// Reads which generations a database has used, and leaves it as it is.
+/// Reads which generations a database has used, without changing it.
 fn peek(path: &Path) -> rusqlite::Result<(u32, u32)> {
     let connection = connection::open_to_look(path)?;
     let of_heads = "SELECT coalesce(max(generation), 0) FROM heads";
     let of_heads = connection.query_row(of_heads, [], |row| row.get(0))?;
     let query = "SELECT generation, asked FROM life";
     let own = connection.query_row(query, [], |row| Ok((row.get(0)?, row.get(1)?)));
-    // A file of before this table has what the operator asked for in its heads.
+    // A file from before this table has the operator's number in its heads.
     let (generation, asked): (u32, u32) = own.unwrap_or((of_heads, of_heads));
     Ok((generation.max(of_heads), asked))
 }
 
-/// A copy of the backup beside the database, with a name of its own; removed when it is dropped.
+/// A copy of the backup beside the database, with a name of its own. It is removed when this is
+/// dropped.
 ///
-/// It must be on the same file system as the database, since a rename cannot cross one. A name
-/// beside the database guarantees that in all usual cases.
+/// It must be on the same file system as the database, since a rename cannot go across file
+/// systems. A name beside the database guarantees that in all usual cases.
 struct Candidate {
     path: PathBuf,
 }
 
 impl Candidate {
-    /// The owner of the present database becomes the owner of the copy, so a restore by root leaves
-    /// a file that the server can open.
+    /// The copy gets the owner of the present database, so that the server can open it after a
+    /// restore by root.
     fn make(source: &Path, target: &Path) -> io::Result<Self> {
         let new = Self { path: beside(target, ".restoring") };
         new.remove()?;
@@ -239,14 +240,15 @@ impl Candidate {
         }
         check_whole(&connection, backup)?;
         schema::migrate(&connection, backup).map_err(refused)?;
-        // SQLite has applied its log, if there was one.
+        // SQLite has applied the copy's log, if there was one.
         schema::set_clean(&connection, false).map_err(sqlite)?;
         Ok(connection)
     }
 
-    /// Begins a new life in the copy and closes it. Returns when the backup was taken, too.
+    /// Begins a new life in the copy and closes it. Also returns when the backup was taken.
     ///
-    /// The order matters: the connection is closed, and the file synced, before it gets its name.
+    /// The order matters: the connection is closed, and the file synced, before the file gets its
+    /// name.
     fn begin_life(
         &self,
         connection: Connection,
@@ -275,7 +277,7 @@ impl Candidate {
 
 impl Drop for Candidate {
     fn drop(&mut self) {
-        // What stays behind is overwritten by the next restore.
+        // A file that is left is overwritten by the next restore.
         let _ = self.remove();
     }
 }
@@ -297,16 +299,16 @@ fn check_whole(connection: &Connection, backup: &Path) -> Result<(), RestoreErro
     }
 }
 
-/// Puts the copy in place of the database, and returns what that is called now.
+/// Puts the copy in the place of the database, and returns the new name of the old database.
 ///
-/// The old log is moved last: until then the new file is refused because of it. The other way
-/// round a crash would leave the old file without its latest changes.
+/// The old log is moved last: until then it makes the new file refused. In the other order a crash
+/// would leave the old file without its latest changes.
 fn replace(candidate: &Candidate, target: &Path) -> io::Result<Option<PathBuf>> {
     let aside = name_aside(target)?;
     let mut is_used = target.try_exists()?;
     if is_used {
-        // A second name, so that there is a file under the first one at any moment; where a file
-        // can have one name only, there is none for a moment.
+        // A second name, so that there is always a file under the first one. If a file can have
+        // only one name, there is none for a moment.
         fs::hard_link(target, &aside).or_else(|_| fs::rename(target, &aside))?;
     }
     fs::rename(&candidate.path, target)?;
@@ -325,7 +327,7 @@ fn rename_if_there(from: &Path, to: &Path) -> io::Result<bool> {
     }
 }
 
-/// Returns a name that nothing has yet, with the date.
+/// Returns an unused name with the date.
 ///
 /// `:` is not allowed in file names everywhere, so the time has hyphens. Two restores within a
 /// second get a number at the end.

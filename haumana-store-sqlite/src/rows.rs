@@ -1,4 +1,4 @@
-//! How what a store keeps stands in columns.
+//! The columns in which the store keeps its values.
 //!
 //! | in Rust | in a column |
 //! |---|---|
@@ -10,12 +10,11 @@
 //! | kind, state | `INTEGER`: its number in the schema, `HeadState::number` |
 //! | content, meta, notes | `TEXT` |
 //!
-//! Columns are read by position. Each function names the query whose columns it reads; a change of
-//! the one is a change of the other.
+//! Columns are read by position. Each function names the query whose columns it reads. If you
+//! change one, change the other.
 //!
-//! The tables are `STRICT`, so SQLite itself refuses values of another type. What can still be
-//! wrong is a length, a range, or text that is not UTF-8, after somebody has edited the file by
-//! hand.
+//! The tables are `STRICT`, so SQLite itself refuses values of another type. If somebody edits the
+//! file by hand, a length, a range, or text that is not UTF-8 can still be wrong.
 
 use haumana_sync::digest::Digest;
 use haumana_sync::id::{Key, KindNumber, RecordId};
@@ -29,7 +28,7 @@ use rusqlite::types::Type;
 
 /// Reads a head from the columns of `queries::HEAD`.
 ///
-/// The only reader here that fails as a whole: without its head an account cannot be served.
+/// Only this reader fails as a whole: without its head an account cannot be served.
 pub(crate) fn head(row: &Row<'_>) -> rusqlite::Result<Head> {
     Ok(Head {
         epoch: Epoch(row.get::<_, i64>(0)?.cast_unsigned()),
@@ -49,11 +48,11 @@ pub(crate) fn head(row: &Row<'_>) -> rusqlite::Result<Head> {
     })
 }
 
-/// Reads an envelope from the columns of `queries::READ` and `queries::CHANGES`. One that somebody has
-/// changed by hand is set aside; `None`: not even its key can be read.
+/// Reads an envelope from the columns of `queries::READ` and `queries::CHANGES`. If somebody has
+/// changed the row by hand, it is set aside. `None`: not even its key can be read.
 ///
-/// A record that is set aside keeps what can be read of it: place in the stream, stamp and digest.
-/// So a page of changes can go on behind it.
+/// A record that is set aside keeps its readable parts: place in the stream, stamp and digest. So a
+/// page of changes can continue behind it.
 pub(crate) fn envelope(row: &Row<'_>) -> Option<Envelope> {
     if let Ok(envelope) = whole_envelope(row) {
         return Some(envelope);
@@ -120,7 +119,7 @@ pub(crate) fn id_bytes(id: RecordId) -> [u8; 16] {
     id.bits().to_be_bytes()
 }
 
-/// A kind is 0 to 255 here; anything else was not written by this program.
+/// A kind is 0 to 255 here. This program wrote nothing else.
 fn key(row: &Row<'_>) -> rusqlite::Result<Key> {
     let number: i64 = row.get(0)?;
     let kind = u8::try_from(number).map(KindNumber::new).map_err(|_| out_of_range(0, number))?;

@@ -1,15 +1,15 @@
-//! The tables, and how a file gets from any earlier version of them to this one.
+//! The tables, and the migration from any earlier version of them.
 //!
-//! SQLite keeps two numbers in the header of a file for its user. `application_id` says that the
-//! file is ours, `user_version` how many of the [`MIGRATIONS`] it has seen. Both are read before
-//! anything is changed, so a file of another program, or of a newer version of this one, is refused
-//! untouched.
+//! SQLite has two numbers in the header of a file for its user. `application_id` says that the file
+//! is ours, `user_version` how many of the [`MIGRATIONS`] were run. Both are read before anything
+//! is changed. So a file of another program, or of a newer version of this one, is refused without
+//! a change.
 //!
 //! All missing steps run in one transaction, together with the new `user_version`. A crash in
 //! between leaves the old tables. Two processes that open an old file together take turns: the
 //! second finds nothing left to do.
 //!
-//! A program that is older than the file's tables stops writing at once. The writer looks at
+//! A program that is older than the file's tables stops writing at once, because the writer checks
 //! `user_version` in each transaction.
 
 use crate::chain;
@@ -17,20 +17,20 @@ use crate::error::{OpenError, OpenErrorKind};
 use rusqlite::Connection;
 use std::path::Path;
 
-/// Stands in the header of every file of ours: "haum" in ASCII.
+/// In the header of every file of ours: "haum" in ASCII.
 pub(crate) const APPLICATION_ID: i64 = 0x6861_756d;
 
 /// The steps from an empty file to today's tables, one per schema version.
 ///
 /// INVARIANT: a step that was released is never edited; changes are new steps at the end.
 ///
-/// Files that released versions have written are in `fixtures`, and its tests open them.
+/// `fixtures` has files that released versions have written, and its tests open them.
 const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 /// The first schema version with the table `life`.
 pub(crate) const FIRST_WITH_LIFE: u32 = 3;
 
-/// - `heads` interns users: the other tables name them by a small number.
+/// - `heads` gives each user a small number, which the other tables use.
 /// - `records` is narrow, so that the index of a repertoire is read without its content.
 /// - `bodies` holds the content; a record keeps its body's number for life.
 /// - `stream` is the order of changes. `stamps` finds where in it a stamp ends: within a user both
@@ -93,13 +93,13 @@ const VERSION_1: &str = "
     CREATE INDEX history_times ON history (user, at);
 ";
 
-/// `notes` is what the engine notes about a whole account.
+/// `notes` has the engine's notes about a whole account.
 const VERSION_2: &str = "ALTER TABLE heads ADD COLUMN notes TEXT NOT NULL DEFAULT ''";
 
-/// What the file says of itself, in one row.
+/// The description of the file, in one row.
 ///
 /// - `file` is drawn once, `tag` for each life.
-/// - `generation` is the one in force, `asked` the highest that an operator has asked for.
+/// - `generation` is the present one, `asked` the highest that an operator has asked for.
 /// - `backup_at` is set in a backup until it is opened: when it was taken, in ms.
 /// - `chain` is [`Chain`](crate::chain::Chain): magic, 0 commits, base 0, and a link.
 const VERSION_3: &str = "
@@ -121,7 +121,7 @@ const VERSION_3: &str = "
     FROM heads;
 ";
 
-/// `clean` says that no page holds what was deleted; see [`gaps`](crate::gaps).
+/// `clean` says that no page holds deleted data; see [`gaps`](crate::gaps).
 const VERSION_4: &str = "ALTER TABLE life ADD COLUMN clean INTEGER NOT NULL DEFAULT 0";
 
 /// `served` has the text of the schema that the records were last served with, if it is known.
@@ -132,26 +132,26 @@ const VERSION_5: &str = "
     ) STRICT;
 ";
 
-/// Whether no page of the file holds what was deleted.
+/// Whether no page of the file holds deleted data.
 pub(crate) fn is_clean(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("SELECT clean FROM life", [], |row| row.get(0))
 }
 
-/// Says that no page of the file holds what was deleted, or that any may.
+/// Sets whether no page of the file holds deleted data, or any page may.
 pub(crate) fn set_clean(connection: &Connection, is_clean: bool) -> rusqlite::Result<()> {
     connection.execute("UPDATE life SET clean = ?1", [is_clean]).map(|_| ())
 }
 
 /// Checks that the file is ours or empty, without changing it, and returns its schema version.
 ///
-/// 0 means an empty file, which may become ours.
+/// 0: the file is empty, and may become ours.
 pub(crate) fn check_ours(connection: &Connection, path: &Path) -> Result<usize, OpenError> {
     version_in_snapshot(connection, path, MIGRATIONS)
 }
 
 /// Brings the tables up to date.
 ///
-/// Does nothing, and takes no lock for writing, if the tables are up to date.
+/// If the tables are up to date, it does nothing, and takes no lock for writing.
 pub(crate) fn migrate(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     run(connection, path, MIGRATIONS)
 }
@@ -174,19 +174,19 @@ fn run(connection: &Connection, path: &Path, steps: &[&str]) -> Result<(), OpenE
     let outcome = run_in_transaction(connection, path, steps);
     let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
     let ended = connection.execute_batch(end).map_err(sqlite);
-    // Where both failed, the first failure tells why.
+    // If both failed, the first failure is the reason.
     outcome.and(ended)
 }
 
-/// The chain gets a link, too, as with any other transaction. A file that had no chain before is
-/// given its first one by the step that makes the table.
+/// The chain gets a link, as in any other transaction. If the file had no chain before, the step
+/// that makes the table gives it its first link.
 fn run_in_transaction(
     connection: &Connection,
     path: &Path,
     steps: &[&str],
 ) -> Result<(), OpenError> {
     let sqlite = |error| OpenError::from_sqlite(path, error);
-    // Looked up again under the lock: another process may have been first.
+    // Read again under the lock: another process may have been first.
     let version = version_of(connection, path, steps)?;
     for step in steps.iter().skip(version) {
         connection.execute_batch(step).map_err(sqlite)?;
@@ -198,23 +198,23 @@ fn run_in_transaction(
     connection.pragma_update(None, "user_version", newest(steps)).map_err(sqlite)
 }
 
-/// Returns how many of the steps the file has seen, outside of a transaction.
+/// Returns how many of the steps were run on the file, outside of a transaction.
 fn version_in_snapshot(
     connection: &Connection,
     path: &Path,
     steps: &[&str],
 ) -> Result<usize, OpenError> {
-    // Without it, the tables that another process is just making would be seen without their
+    // Without a snapshot it could see tables that another process is just making, but not their
     // application id.
     let snapshot = connection.unchecked_transaction();
     let snapshot = snapshot.map_err(|error| OpenError::from_sqlite(path, error))?;
     version_of(&snapshot, path, steps)
 }
 
-/// Returns how many of the steps the file has seen.
+/// Returns how many of the steps were run on the file.
 ///
 /// A file counts as empty only if both numbers are 0 and it has no tables. So a database of another
-/// program that never set an `application_id` is not taken for an empty one.
+/// program that never set an `application_id` does not count as empty.
 fn version_of(connection: &Connection, path: &Path, steps: &[&str]) -> Result<usize, OpenError> {
     let sqlite = |error| OpenError::from_sqlite(path, error);
     let number = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0));
@@ -231,7 +231,7 @@ fn version_of(connection: &Connection, path: &Path, steps: &[&str]) -> Result<us
     }
 }
 
-/// Returns the schema version behind the last step.
+/// Returns the schema version after the last step.
 fn newest(steps: &[&str]) -> i64 {
     i64::try_from(steps.len()).unwrap_or(i64::MAX)
 }

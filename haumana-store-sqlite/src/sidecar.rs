@@ -1,23 +1,25 @@
-//! The sidecar: what is remembered about a database outside of it.
+//! The sidecar: a small file beside a database that remembers how far the database had come.
 //!
-//! A file that was copied by hand and put back later cannot say so. But a small file beside it,
-//! `.seen`, remembers how far each file that was used under the name had come. It is written after
-//! what it tells is durable, so a crash never makes a file look older than it was. It is itself a
-//! SQLite database, whose lock also makes those that open, check or replace the database take
-//! turns.
+//! A file that was copied by hand and restored later does not show that. But the file `.seen`
+//! beside it remembers how far each file that was used under the name had come. It is written only
+//! after the data that it tells of is durable, so a crash never makes a file look older than it
+//! was. It is itself a SQLite database. Its lock also makes programs that open, check or replace
+//! the database take turns.
 //!
 //! # What it holds
 //!
-//! One row for each file that was used under the name, by the random id that the file was given
-//! when it was made: the tag and generation of its life, how many transactions were durable, the
-//! highest generation that an operator asked for, and a `turn` that says which file was used last.
+//! It has one row for each file that was used under the name. The key is the random id that the
+//! file got when it was made. The row has the tag and generation of the file's life, the number of
+//! durable transactions, the highest generation that an operator asked for, and a `turn` that says
+//! which file was used last.
 //!
 //! # Rules
 //!
 //! - It never says more than is durable in the database, so a crash cannot cause a false alarm.
 //! - It may say less: an older copy that is put back within seconds may then go unnoticed.
-//! - Losing it loses this protection and no data. A damaged one is set aside, and a new one begins.
-//! - It must not travel with the database. A copy of both is indistinguishable from the original.
+//! - If it is lost, this protection is lost, and no data. A damaged one is set aside, and a new one
+//!   begins.
+//! - It must not be copied with the database. A copy of both looks like the original.
 
 use crate::error::{OpenError, OpenErrorKind};
 use crate::files;
@@ -26,7 +28,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Stands in the header: "haus" in ASCII.
+/// In the header: "haus" in ASCII.
 const APPLICATION_ID: i64 = 0x6861_7573;
 
 const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
@@ -48,7 +50,7 @@ const LAST: &str = "SELECT file FROM seen ORDER BY turn DESC LIMIT 1";
 
 const HIGHEST: &str = "SELECT coalesce(max(generation), 0), coalesce(max(asked), 0) FROM seen";
 
-/// Gives the file the highest turn: it is the one that is used now.
+/// Gives the file the highest turn: it is the one in use now.
 const PUT: &str = "
     INSERT OR REPLACE INTO seen (file, tag, generation, commits, asked, turn)
     SELECT ?1, ?2, ?3, ?4, ?5, coalesce(max(turn), 0) + 1 FROM seen";
@@ -65,7 +67,7 @@ pub(crate) struct Sidecar {
 }
 
 impl Sidecar {
-    /// What the name of a database's sidecar ends in.
+    /// The suffix of a database's sidecar.
     pub(crate) const SUFFIX: &str = ".seen";
 
     /// Opens the sidecar of a database, or makes it, and waits for its lock.
@@ -76,7 +78,7 @@ impl Sidecar {
     pub(crate) fn lock(db: &Path, busy_timeout: Duration) -> Result<Self, OpenError> {
         let path = files::beside(db, Self::SUFFIX);
         match Self::try_lock(db, &path, busy_timeout) {
-            // What it knew is lost; without it nothing is known, as on a new machine.
+            // Its content is lost. Without it nothing is known, as on a new machine.
             Err(error)
                 if matches!(error.kind(), OpenErrorKind::Corrupt | OpenErrorKind::NotADatabase) =>
             {
@@ -93,7 +95,7 @@ impl Sidecar {
         let sqlite = |error| OpenError::from_sqlite(path, error);
         let is_new = files::make(path).map_err(|error| OpenError::from_io(path, error))?;
         if is_new {
-            // Where this is not allowed, the owner of the database is not the only one to use it.
+            // If this is not allowed, other users than the owner of the database use it too.
             let _ = files::give_owner_of(db, path);
         }
         let connection = Connection::open_with_flags(path, FLAGS).map_err(sqlite)?;
@@ -121,7 +123,7 @@ impl Sidecar {
         seen.optional().map_err(|error| self.failed(error))
     }
 
-    /// Whether it was another file that was last used.
+    /// Whether another file was last used.
     ///
     /// `false` if no file was ever used here.
     pub(crate) fn is_another(&self, file: &[u8; 16]) -> Result<bool, OpenError> {
@@ -135,7 +137,7 @@ impl Sidecar {
         highest.map_err(|error| self.failed(error))
     }
 
-    /// Remembers how far a file has come, and lets others have the lock.
+    /// Remembers how far a file has come, and releases the lock.
     pub(crate) fn put_and_unlock(&self, file: &[u8; 16], seen: Seen) -> Result<(), OpenError> {
         let Seen { tag, generation, commits, asked } = seen;
         let row = params![file, tag, generation, commits.cast_signed(), asked];
@@ -144,18 +146,18 @@ impl Sidecar {
         done.map_err(|error| self.failed(error))
     }
 
-    /// Remembers that a life of a file has come further. Does not wait for the lock: what cannot
-    /// be written now is written later.
+    /// Remembers that a life of a file has come further. It does not wait for the lock: if it
+    /// cannot write now, it writes later.
     pub(crate) fn advance(&self, file: &[u8; 16], tag: i64, commits: u64) -> rusqlite::Result<()> {
         self.connection.busy_timeout(Duration::ZERO)?;
         self.connection.execute(ADVANCE, params![file, tag, commits.cast_signed()]).map(|_| ())
     }
 
-    /// Leaves no sidecar beside a file that is not ours.
+    /// Removes the sidecar that was made for a file that is not ours.
     pub(crate) fn take_back(self) {
         drop(self.connection);
         if self.is_new {
-            // A sidecar that stays behind says nothing.
+            // If that fails, a sidecar is left, which does no harm.
             let _ = files::remove(&self.path);
         }
     }

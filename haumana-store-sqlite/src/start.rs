@@ -1,4 +1,4 @@
-//! Opening a file to serve it: which file it is, and which life of it begins or goes on.
+//! Opening a file to serve it: which file it is, and whether a new life of it begins.
 //!
 //! # The order, and why
 //!
@@ -7,14 +7,14 @@
 //!    log at the first read, so this must come before.
 //! 3. Open the file, check that it is ours, migrate.
 //! 4. Read its identity, compare it with the sidecar, and decide whether a new life begins.
-//! 5. A new life is refused if somebody has the file open: that program would go on in the old
-//!    life.
+//! 5. A new life is refused if somebody has the file open, because that program would continue in
+//!    the old life.
 //! 6. Replay the journal of erasures, in case the file brings erased accounts back.
 //! 7. Move the log, and clean all pages if an earlier program left them unclean.
 //! 8. Write to the sidecar how far the file has come, and give back its lock.
 //!
-//! After a failure the lock is given back. Steps that were done are kept, and the next start goes
-//! on from them.
+//! After a failure the lock is released. Finished steps stay, and the next start continues from
+//! them.
 
 use crate::connection::LogState;
 use crate::error::{OpenError, OpenErrorKind};
@@ -38,9 +38,9 @@ pub(crate) struct Started {
     pub(crate) new_life: Option<NewLife>,
 }
 
-/// What the writer needs to know of the file.
+/// What the writer needs to know about the file.
 ///
-/// `file` and `tag` are the key under which the writer advances the sidecar.
+/// By `file` and `tag` the writer updates the sidecar.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) file: [u8; 16],
@@ -51,8 +51,7 @@ pub(crate) struct Place {
 
 /// Opens the file, or makes it.
 ///
-/// A file that turns out to be another program's gets no sidecar: one that was made for it is
-/// removed.
+/// If the file turns out to be another program's, a sidecar that was made for it is removed.
 pub(crate) fn start(options: &SqliteOptions, asked: Generation) -> Result<Started, OpenError> {
     let (path, real_path) = (&options.path, files::real_path(&options.path));
     if real_path.is_dir() {
@@ -95,7 +94,7 @@ pub(crate) fn check_log(path: &Path, real_path: &Path) -> Result<(), OpenError> 
     if belongs { Ok(()) } else { Err(OpenError::new(path, OpenErrorKind::ForeignLog)) }
 }
 
-/// A file that is open and in a life.
+/// A file that is open, with its life.
 struct Opened {
     connection: Connection,
     mover: Mover,
@@ -103,7 +102,7 @@ struct Opened {
     new_life: Option<NewLife>,
 }
 
-/// The caller holds the sidecar's lock, and gives it back.
+/// The caller holds the sidecar's lock, and releases it.
 fn start_locked(
     options: &SqliteOptions,
     real_path: &Path,
@@ -112,7 +111,7 @@ fn start_locked(
 ) -> Result<Opened, OpenError> {
     let path = options.path.as_path();
     let sqlite = |error| OpenError::from_sqlite(path, error);
-    // Whoever has it open has checked the log before.
+    // A program that has it open has checked the log before.
     let is_alone = connection::is_alone(real_path);
     if is_alone {
         check_log(path, real_path)?;
@@ -128,11 +127,11 @@ fn start_locked(
     let new_life = identity.judge(&known);
     let is_changed = new_life.is_some() || identity.is_raised(&known);
     if is_changed && !is_alone {
-        // A server that goes on in the life before must not find itself in another one.
+        // A server that still works in the earlier life must not suddenly be in another one.
         return Err(OpenError::new(path, OpenErrorKind::Busy));
     }
     let exhausted = || OpenError::new(path, OpenErrorKind::NoGeneration);
-    // Who asks for a higher generation does not take back what was chosen at a restore.
+    // Asking for a higher generation does not change what was chosen at a restore.
     let later_edits = match new_life {
         Some(NewLife::Asked) => identity.life().later_edits,
         _ => LaterEdits::Merge,
@@ -154,9 +153,9 @@ fn start_locked(
     Ok(Opened { connection, mover, identity, new_life })
 }
 
-/// Empties accounts that were erased and that somebody has brought back with the file.
+/// Empties erased accounts that an earlier copy of the file has brought back.
 ///
-/// The link is written only if something was erased, so a start that changes nothing writes
+/// The link is written only if something was emptied, so a start that changes nothing writes
 /// nothing.
 fn replay(connection: &Connection, erased: &ErasedLives) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
@@ -166,10 +165,10 @@ fn replay(connection: &Connection, erased: &ErasedLives) -> rusqlite::Result<()>
     transaction.commit()
 }
 
-/// Moves the log. What earlier programs and backups left behind in pages is cleared, once.
+/// Moves the log. Deleted data that earlier programs and backups left in pages is cleared, once.
 ///
-/// The flag `clean` is set only after all pages were looked at. If a reader of another process is
-/// in the way, the flag stays unset, and the next start tries again.
+/// The flag `clean` is set only after all pages were checked. If a reader of another process
+/// prevents that, the flag stays unset, and the next start tries again.
 fn clean(connection: &Connection, mover: &Mover) -> rusqlite::Result<()> {
     let is_clean = schema::is_clean(connection)?;
     if !is_clean {

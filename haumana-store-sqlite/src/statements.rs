@@ -1,4 +1,4 @@
-//! What the writer changes, each inside a transaction that the writer has begun.
+//! The changes of the writer, each inside a transaction that the writer has begun.
 //!
 //! None of these functions begins or ends a transaction. The writer does, so that the changes of
 //! several calls can share one sync to disk. Each function must be repeatable: if the shared
@@ -13,9 +13,9 @@
 //! | `records` | the same | once per record |
 //! | `history` | insert, or replace under the same key | once per entry |
 //!
-//! A record keeps its `body` number for life. So content that grows or shrinks moves within
-//! `bodies`, and the primary key of `records` stays as it is. The indexes `stream` and `stamps`
-//! have a new entry, because the revision changes.
+//! A record keeps its `body` number for life. So if content grows or shrinks, it moves within
+//! `bodies`, and the primary key of `records` stays the same. The indexes `stream` and `stamps` get
+//! a new entry, because the revision changes.
 
 use crate::{queries, rows};
 use haumana_sync::id::UserId;
@@ -24,10 +24,10 @@ use haumana_sync::store::{Batch, Envelope, Head, HistoryEntry};
 use haumana_sync::time::UnixMillis;
 use rusqlite::{Connection, OptionalExtension, params};
 
-/// What became of a change.
+/// The result of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It is done, or was before.
+    /// It is done, or was done before.
     Done,
     /// The head is another one; nothing was written.
     Conflict,
@@ -39,8 +39,8 @@ const INSERT_HEAD: &str = "
                        subject)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
-/// The condition names the user only. Whether the head is the expected one was decided before,
-/// under the lock of the same transaction.
+/// The condition names the user only. The expected head was compared before, under the lock of the
+/// same transaction.
 const UPDATE_HEAD: &str = "
     UPDATE heads SET epoch = ?1, revision = ?2, stamp = ?3, generation = ?4, versions = ?5,
                      content = ?6, records = ?7, bytes = ?8, max_version = ?9, commit_id = ?10,
@@ -64,8 +64,7 @@ const UPDATE_RECORD: &str = "
                        hash = ?9, format = ?10, size_bytes = ?11
     WHERE user = ?1 AND kind = ?2 AND id = ?3 AND body = ?12";
 
-/// An entry with a key that exists is replaced. A commit that is repeated then leaves the same
-/// rows.
+/// An entry with an existing key is replaced. So a repeated commit leaves the same rows.
 const PUT_HISTORY: &str = "
     INSERT INTO history (user, kind, id, version, side, at, content, meta)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
@@ -80,8 +79,7 @@ pub(crate) const COMMITTED: [&str; 5] =
 /// Writes the batch if the head is still the expected one.
 ///
 /// The head is read and compared inside the transaction that writes it. SQLite has one writer at a
-/// time, so nothing can change it in between, neither another call of this process nor another
-/// process.
+/// time, so nothing can change it in between: no other call of this process and no other process.
 pub(crate) fn commit(
     connection: &Connection,
     user: &UserId,
@@ -103,7 +101,7 @@ pub(crate) fn commit(
     Ok(Outcome::Done)
 }
 
-/// Puts another head in place of the user's.
+/// Replaces the user's head.
 pub(crate) fn put_head_again(
     connection: &Connection,
     user: &UserId,
@@ -112,8 +110,9 @@ pub(crate) fn put_head_again(
     put_head(connection, UPDATE_HEAD, user, head)
 }
 
-/// `query` is [`INSERT_HEAD`] or [`UPDATE_HEAD`]; both number their parameters alike. Counters of
-/// 64 bits are kept as signed numbers with the same bits, digests as 16 bytes in big-endian order.
+/// `query` is [`INSERT_HEAD`] or [`UPDATE_HEAD`]; both number their parameters alike. 64-bit
+/// counters are stored as signed numbers with the same bits, digests as 16 bytes in big-endian
+/// order.
 fn put_head(
     connection: &Connection,
     query: &str,
@@ -141,9 +140,9 @@ fn put_head(
 }
 
 /// `size_bytes` is the length of the content alone. The index of a kind reads it from there,
-/// without a look at `bodies`.
+/// without reading `bodies`.
 fn put_records(connection: &Connection, user: i64, records: &[Envelope]) -> rusqlite::Result<()> {
-    // In the order of the keys, neighbours go to the same page one after the other.
+    // In the order of the keys, so that neighbours go to the same page one after the other.
     let mut sorted: Vec<&Envelope> = records.iter().collect();
     sorted.sort_unstable_by_key(|record| record.key);
     let mut find_body = connection.prepare_cached(FIND_BODY)?;
@@ -203,18 +202,18 @@ fn put_history(
     Ok(())
 }
 
-/// LIMIT: how many rows one change deletes, so that others write in between.
+/// LIMIT: how many rows one change deletes, so that others can write in between.
 const SLICE_ROWS: i64 = 256;
-/// LIMIT: how much one change deletes; a single row may be larger.
+/// LIMIT: how many bytes one change deletes. A single row may be larger.
 const SLICE_BYTES: i64 = 4 << 20;
 
-/// `octet_length` counts bytes. `length` would count characters, of which a Hawaiian text has
-/// fewer.
+/// `octet_length` counts bytes. `length` would count characters, and a Hawaiian text has fewer
+/// characters than bytes.
 const DUE_HISTORY: &str = "
     SELECT rowid, octet_length(content) + octet_length(meta) FROM history
     WHERE user = ?1 AND at < ?2 LIMIT ?3";
 
-/// Has the same parameters as [`DUE_HISTORY`]; the second one is always null here.
+/// It has the same parameters as [`DUE_HISTORY`]. The second one is always null here.
 const SOME_HISTORY: &str = "
     SELECT rowid, octet_length(content) + octet_length(meta) FROM history
     WHERE user = ?1 AND ?2 IS NULL LIMIT ?3";
@@ -229,7 +228,7 @@ const DELETE_BODY: &str = "DELETE FROM bodies WHERE body = ?1";
 
 const DELETE_RECORD: &str = "DELETE FROM records WHERE user = ?1 AND kind = ?2 AND id = ?3";
 
-/// What a slice of a longer deletion came to.
+/// The result of one slice of a longer deletion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Slice {
     /// How many entries it deleted.
@@ -238,11 +237,11 @@ pub(crate) struct Slice {
     pub(crate) more: bool,
 }
 
-/// Deletes some of the user's history from before the time, if one is given, and at most `limit`
-/// entries.
+/// Deletes some of the user's history, at most `limit` entries. If a time is given, only entries
+/// from before that time.
 ///
-/// A caller loops until [`Slice::more`] is false. `more` may be true although nothing is left, if
-/// the last slice was exactly full; the next call then deletes nothing.
+/// A caller repeats it until [`Slice::more`] is false. `more` may be true although nothing is left,
+/// if the last slice was exactly full; the next call then deletes nothing.
 pub(crate) fn purge_some(
     connection: &Connection,
     user: i64,
@@ -267,7 +266,7 @@ pub(crate) fn purge_some(
 /// Deletes some of the user's records and history.
 ///
 /// Records go first, then the history. The head stays: it is the marker that tells devices that the
-/// account was erased. A user without a head has nothing to delete.
+/// account was erased. If a user has no head, there is nothing to delete.
 pub(crate) fn erase_some(connection: &Connection, user: &UserId) -> rusqlite::Result<Slice> {
     let Some(user) = queries::user_number(connection, user)? else { return Ok(Slice::default()) };
     let mut found = connection.prepare_cached(SOME_RECORDS)?;
@@ -288,7 +287,7 @@ pub(crate) fn erase_some(connection: &Connection, user: &UserId) -> rusqlite::Re
     Ok(Slice { deleted: some.len(), more: true })
 }
 
-/// Returns the first entries that weigh what one change may delete, at least one.
+/// Returns the first entries whose weight one change may delete, at least one.
 fn as_much_as_fits<T>(entries: &[T], weight: impl Fn(&T) -> i64) -> &[T] {
     let mut sum = 0;
     let fits = |entry: &&T| {

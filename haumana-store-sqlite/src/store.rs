@@ -1,6 +1,6 @@
-//! The store: calls in, jobs out to the threads.
+//! The store: it turns calls into jobs for its threads.
 //!
-//! # How a commit goes
+//! # The steps of a commit
 //!
 //! 1. [`Store::commit`] checks the batch against [`Store::batch_limits`] before anything is queued.
 //! 2. A closure that owns copies of user, expected head and batch goes into the writer's queue. The
@@ -8,7 +8,7 @@
 //! 3. The writer's thread makes the change in a transaction that other waiting changes may share,
 //!    commits, and only then answers.
 //!
-//! # How a read goes
+//! # The steps of a read
 //!
 //! A read of at most [`GLANCE`] entries runs on the caller's own thread, if a connection is idle.
 //! Everything else goes through the readers' queue to a thread with a connection of its own. Both
@@ -16,9 +16,8 @@
 //!
 //! # Dropped calls
 //!
-//! A call that is dropped stops waiting, nothing more. What was queued is done all the same: the
-//! change is complete in its transaction, and only its answer finds no receiver. So no call can
-//! leave a transaction open.
+//! A dropped call only stops waiting. Its job is done all the same: the change is complete in its
+//! transaction, and only its answer has no receiver. So no call can leave a transaction open.
 
 use crate::error::{OpenError, before_commit};
 use crate::journal::Journal;
@@ -44,16 +43,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// LIMIT: how many entries a caller reads by itself; more are read by a thread of the store.
+/// LIMIT: how many entries a caller reads itself. A thread of the store reads larger numbers.
 ///
-/// A short read holds up the async runtime for less time than the way to a thread and back takes. A
-/// long read would hold it up for as long as it lasts.
+/// A short read blocks the async runtime for less time than the way to a thread and back takes. A
+/// long read would block it for its whole duration.
 const GLANCE: usize = 16;
 
 /// Keeps everything in one SQLite database.
 ///
-/// Needs no particular async runtime: calls are answered by threads of the store. Dropping it waits
-/// for what is under way, then closes the file.
+/// It needs no particular async runtime: its own threads answer calls. Dropping it waits until
+/// running work is done, then closes the file.
 ///
 /// ```
 /// use haumana_store_sqlite::SqliteStore;
@@ -79,26 +78,26 @@ const GLANCE: usize = 16;
 /// | finds broken bytes | `Corrupt` |
 #[derive(Debug)]
 pub struct SqliteStore {
-    // Declared first, so dropped first: the last connection to close is the writer's, which then
+    // Declared first, so dropped first. So the last connection to close is the writer's, which then
     // moves the log into the database file and deletes it.
     readers: Option<Readers>,
     writer: Writer,
-    /// Where a backup finds the file; `None` in memory.
+    /// The file that a backup copies; `None` in memory.
     file: Option<(PathBuf, Duration)>,
     life: Life,
     new_life: Option<NewLife>,
-    /// Which lives of accounts were erased; kept in a file of its own, so that no backup has it.
+    /// Which lives of accounts were erased. It is a file of its own, so that no backup contains it.
     journal: Journal,
 }
 
 impl SqliteStore {
     /// Opens a database file, makes it if there is none, and brings its tables up to date.
     ///
-    /// A backup, or an earlier copy of the file that was put back, begins a new [`Life`]. Give the
+    /// If the file is a backup, or an earlier copy of itself, a new [`Life`] begins. Give the
     /// engine the generation of [`life`](Self::life).
     ///
-    /// Several stores may have one file open, in one process or in many. Opening takes in what a
-    /// crash has left in the log.
+    /// Several stores may have one file open, in one process or in many. Opening also applies the
+    /// log that a crash has left.
     ///
     /// # Errors
     ///
@@ -122,19 +121,19 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// Opens an empty database that lives as long as the store.
+    /// Opens an empty database in memory, which lives as long as the store.
+    ///
+    /// It has one connection, so reads wait for writes. Each call makes another database.
     ///
     /// # Errors
     ///
-    /// If there is not enough memory or no thread to be had.
-    ///
-    /// It has one connection, so reads wait for writes. Each call makes another database.
+    /// If there is not enough memory, or no thread can be started.
     pub fn in_memory() -> Result<Self, OpenError> {
         let started = start::start_in_memory()?;
         Self::begin(started, Journal::in_memory(), Path::new(":memory:"), Duration::ZERO)
     }
 
-    /// Starts the writer's thread on an open file. Readers are added afterwards, since a database
+    /// Starts the writer's thread on an open file. Readers are added afterwards, because a database
     /// in memory has none.
     fn begin(
         started: Started,
@@ -155,7 +154,7 @@ impl SqliteStore {
         self.life
     }
 
-    /// Returns why a new life began when the store was opened; `None` if an earlier one goes on.
+    /// Returns why a new life began when the store was opened; `None` if an earlier life goes on.
     ///
     /// Log it: a new life that nobody expected means that somebody has moved files.
     pub fn new_life(&self) -> Option<NewLife> {
@@ -164,28 +163,30 @@ impl SqliteStore {
 
     /// Writes a copy of everything to a new file, while the store goes on working.
     ///
-    /// The copy is one moment's state: whatever was acknowledged before the call is in it. It is
-    /// an ordinary database, to be opened with [`SqliteStore::open`], and knows that it is a
-    /// backup: the first time that it is opened a new life begins.
+    /// The copy is a snapshot: it has everything that was acknowledged before the call. It is an
+    /// ordinary database that can be opened with [`SqliteStore::open`]. It is marked as a backup,
+    /// so the first time that it is opened a new life begins.
     ///
-    /// It needs as much room again as the data has. Commits go on meanwhile; what was erased while
-    /// the copy was being written is in the copy, and [`restore`](crate::restore()) erases it again.
+    /// It needs as much room again as the data has. Commits go on meanwhile. If an account is
+    /// erased while the copy is being written, the copy may still have it, and
+    /// [`restore`](crate::restore()) erases it again.
     ///
     /// # Errors
     ///
-    /// `Unavailable` if there is something at `to` already, or it cannot be written; then there is
-    /// no file at `to`. What stands beside it with `.partial` at the end is overwritten.
+    /// `Unavailable` if something exists at `to`, or it cannot be written. In the second case there
+    /// is no file at `to`. A file with that name and `.partial` at the end is overwritten.
     pub async fn backup_to(&self, to: impl Into<PathBuf>) -> Result<()> {
         let to = to.into();
         let Some((path, busy_timeout)) = self.file.clone() else {
             return self.ask("backup", move |connection| backup::write(connection, &to)).await;
         };
         let (reply, answer) = oneshot::channel();
-        // On a thread and a connection of its own: a copy may take long, and holds up nobody.
+        // On a thread and a connection of its own, because a copy may take long and must not delay
+        // others.
         let copy = move || {
             let opened = connection::open_for_backup(&path, busy_timeout)
                 .map_err(|error| Error::with_source("backup", ErrorKind::Unavailable, error));
-            // Whoever dropped the call does not want to know.
+            // If the call was dropped, nobody needs the answer.
             let _ = reply.send(opened.and_then(|connection| backup::write(&connection, &to)));
         };
         let thread = std::thread::Builder::new().name("sqlite-backup".to_owned()).spawn(copy);
@@ -193,7 +194,7 @@ impl SqliteStore {
         answer.await.map_err(|_| Error::new("backup", ErrorKind::Unavailable))?
     }
 
-    /// Returns how many transactions this handle has committed; commits that waited together share
+    /// Returns how many transactions this handle has committed. Commits that waited together share
     /// one.
     ///
     /// Compare it with the number of commits to see how many share a sync to disk.
@@ -201,9 +202,9 @@ impl SqliteStore {
         self.writer.transactions()
     }
 
-    /// Asks a reader.
+    /// Sends a query to a reader.
     ///
-    /// In memory there are no readers, so the writer answers, in its order.
+    /// In memory there are no readers, so the writer answers, in the order of its queue.
     ///
     /// The answer is lost only if the thread has panicked. A read changes nothing, so that is
     /// `Unavailable` and never `Unknown`.
@@ -214,7 +215,7 @@ impl SqliteStore {
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let look: Look = Box::new(move |connection| {
-            // Whoever dropped the call does not want to know.
+            // If the call was dropped, nobody needs the answer.
             let _ = reply.send(query(connection).map_err(|error| before_commit(op, error)));
         });
         match &self.readers {
@@ -224,11 +225,11 @@ impl SqliteStore {
         answer.await.map_err(|_| Error::new(op, ErrorKind::Unavailable))?
     }
 
-    /// Asks for at most so many entries. Few are read here if a connection is idle; else a reader does
-    /// it.
+    /// Reads at most this many entries. A few are read here if a connection is idle; otherwise a
+    /// reader does it.
     ///
-    /// `query` may run twice: on the caller's thread, and again on a reader if the file was locked
-    /// then. So it is `Fn`, and changes nothing.
+    /// `query` may run twice: on the caller's thread, and again on a reader if the file was locked.
+    /// So it is `Fn`, and changes nothing.
     async fn glance<T: Send + 'static>(
         &self,
         entries: usize,
@@ -242,10 +243,10 @@ impl SqliteStore {
         }
     }
 
-    /// Asks the writer for something outside the transactions that commits share.
+    /// Sends the writer work that runs outside the transactions that commits share.
     ///
-    /// The work has the connection while no transaction is open. If its answer is lost, it may have
-    /// been done: `Unknown`.
+    /// No transaction is open while it runs. If its answer is lost, it may have been done:
+    /// `Unknown`.
     pub(crate) async fn ask(
         &self,
         op: &'static str,
@@ -259,11 +260,11 @@ impl SqliteStore {
         answer.await.map_err(|_| Error::new(op, ErrorKind::Unknown))?
     }
 
-    /// Asks the writer for a change.
+    /// Sends the writer a change.
     ///
-    /// `size_bytes` is what the change adds to the log, roughly. It bounds the group that shares a
-    /// transaction, and tells the writer when to move the log. The change may be made more than
-    /// once, if the transaction that it shared was undone; it must not count on the first attempt.
+    /// `size_bytes` is roughly what the change adds to the log. It bounds the group that shares a
+    /// transaction, and tells the writer when to move the log. The change may run more than once,
+    /// if the transaction that it shared was undone, so it must not depend on the first attempt.
     pub(crate) async fn write(
         &self,
         op: &'static str,
@@ -276,9 +277,9 @@ impl SqliteStore {
         answer.await.map_err(|_| Error::new(op, ErrorKind::Unknown))?
     }
 
-    /// Makes what was deleted leave the files.
+    /// Removes deleted data from the files.
     ///
-    /// Whether that happens at once depends on who reads. After two seconds the answer is
+    /// It happens at once if no reader prevents it. After two seconds the answer is
     /// [`Wiped::Within`], and the writer goes on trying.
     pub(crate) async fn wipe(&self, op: &'static str) -> Result<Wiped> {
         let (reply, answer) = oneshot::channel();
@@ -290,11 +291,11 @@ impl SqliteStore {
         &self.journal
     }
 
-    /// Asks the writer for a deletion, slice by slice, so that others write in between. Returns
+    /// Sends the writer a deletion, slice by slice, so that others can write in between. Returns
     /// how many entries were deleted.
     ///
     /// Each slice is a change of its own, so it may share a transaction with commits of other
-    /// users. A call that is dropped half way has deleted some slices; the same call again deletes
+    /// users. If the call is dropped half way, some slices are deleted; the same call again deletes
     /// the rest.
     pub(crate) async fn delete_in_slices(
         &self,
@@ -311,7 +312,7 @@ impl SqliteStore {
         }
     }
 
-    /// Asks the writer for one slice of a deletion.
+    /// Sends the writer one slice of a deletion.
     pub(crate) async fn delete_slice(
         &self,
         op: &'static str,
@@ -321,7 +322,7 @@ impl SqliteStore {
         let told = done.clone();
         self.write(op, 0, move |connection| {
             let slice = delete(connection)?;
-            // The change may be made twice, where the first transaction was undone.
+            // The change may run twice, if the first transaction was undone.
             *told.lock().unwrap_or_else(PoisonError::into_inner) = slice;
             Ok(Outcome::Done)
         })
@@ -414,7 +415,8 @@ impl Store for SqliteStore {
     async fn erased_floor(&self, user: &UserId) -> Result<Option<Version>> {
         let failed = |error| Error::with_source("erased_floor", ErrorKind::Unavailable, error);
         let (user, journal) = (user.clone(), self.journal.clone());
-        // The journal is a file of its own, so it is read where the file of the data is written.
+        // A reader does it, although the journal is a file of its own, because reading it may
+        // block.
         self.look("erased_floor", move |_| Ok(journal.floor(&user))).await?.map_err(failed)
     }
 }

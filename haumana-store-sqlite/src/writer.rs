@@ -9,25 +9,25 @@
 //!    the file. Waiting for another process happens here, for up to the busy timeout.
 //! 2. Under that lock the thread checks that the tables and the life of the data are those that
 //!    this handle was opened with.
-//! 3. All changes that wait by now join, up to [`GROUP`] and [`GROUP_BYTES`]. With more than one,
-//!    each runs under a savepoint, so that one that is refused takes nothing else with it.
+//! 3. All changes that wait by now join, up to [`GROUP`] and [`GROUP_BYTES`]. If there are several,
+//!    each runs under a savepoint, so that a refused one undoes nothing else.
 //! 4. If any row changed, the next link of the chain is written.
 //! 5. `COMMIT` waits for the disk, once for the whole group.
 //! 6. Each caller is answered. No change is acknowledged before step 5.
 //!
 //! If step 5 fails, or a full disk has undone the transaction in step 3, each change of the group
-//! is tried again alone. Then only the one for which there is no room fails.
+//! is tried again alone. Then only a change for which there is no room fails.
 //!
-//! # What it does when nobody waits
+//! # When the queue is empty
 //!
-//! After [`IDLE`] without a job it moves the rest of the log into the database file. Moving a log
-//! that a reader holds on to is tried again after twice as long, up to [`LONGEST_IDLE`].
+//! After [`IDLE`] without a job it moves the rest of the log into the database file. If a reader
+//! still needs the log, it tries again after twice the time, up to [`LONGEST_IDLE`].
 //!
 //! | when | what happens to the log |
 //! |---|---|
 //! | [`CHECKPOINT_BYTES`] were written | moved, without waiting for readers |
 //! | it is longer than [`LOG_BYTES`] | moved; waits for readers, up to the busy timeout |
-//! | nothing came for [`IDLE`] | moved and emptied |
+//! | no job came for [`IDLE`] | moved and emptied |
 //! | an account was erased | moved, emptied, and followed by one small commit |
 //! | the store is dropped | moved a last time |
 
@@ -47,43 +47,43 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// LIMIT: how many calls may wait for the writer; more are told to wait outside.
+/// LIMIT: how many calls may wait for the writer. More are refused.
 ///
 /// A call that finds the queue full is `Throttled`, and nothing was done.
 const WAITING: usize = 1024;
-/// LIMIT: how many changes share one transaction, so that the first does not wait for ever.
+/// LIMIT: how many changes share one transaction, so that the first does not wait too long.
 const GROUP: usize = 64;
-/// LIMIT: how much the changes of one transaction weigh together.
+/// LIMIT: the bytes of the changes of one transaction together.
 ///
-/// Checked before a change joins, so a group may exceed it by its last change.
+/// It is checked before a change joins, so the last change of a group may exceed it.
 const GROUP_BYTES: usize = 64 << 20;
-/// How much is written before the log is moved into the database file.
+/// The bytes that are written before the log is moved into the database file.
 const CHECKPOINT_BYTES: usize = 8 << 20;
-/// LIMIT: the log's length above which the writer waits for readers to let go of it.
+/// LIMIT: the length of the log above which the writer waits for readers.
 ///
-/// A long read, such as a backup, keeps SQLite from starting the log over. Beyond this limit the
+/// A long read, such as a backup, keeps SQLite from starting the log over. Above this limit the
 /// writer waits for readers, so the log grows more slowly than commits come.
 const LOG_BYTES: u64 = 256 << 20;
-/// How long nothing is written before the rest of the log is moved into the database file.
+/// The time without a job after which the rest of the log is moved into the database file.
 const IDLE: Duration = Duration::from_secs(1);
-/// LIMIT: how long to wait before a log that somebody held on to is moved.
+/// LIMIT: the longest pause between attempts to move a log that somebody uses.
 const LONGEST_IDLE: Duration = Duration::from_secs(64);
-/// How soon a log that a reader held on to is moved again while somebody waits for it.
+/// The pause between such attempts while a caller waits for the result.
 const WIPE_PAUSE: Duration = Duration::from_millis(5);
-/// LIMIT: how long who erases waits for readers; then it is told that the bytes leave later.
+/// LIMIT: how long an erasure waits for readers. Then it reports that some bytes leave later.
 const WIPE_WAIT: Duration = Duration::from_secs(2);
-/// How long readers may hold on to what was erased, as who erases is told. Reads of the store take
-/// milliseconds; what takes long is a backup.
+/// The time within which those bytes leave, as an erasure reports it. Reads of the store take
+/// milliseconds; only a backup takes long.
 const WIPE_WITHIN_MS: i64 = 60 * 60 * 1000;
 /// How often the sidecar is written while changes go on.
 ///
-/// The sidecar costs a sync of its own. If it is a little behind, an older copy that is put back
-/// may look newer than it is, by at most what was written since.
+/// Writing it costs a sync of its own. While it is a little behind, an older copy that is restored
+/// may go unnoticed, if the difference is only what was written since.
 const SIDECAR_PAUSE: Duration = Duration::from_secs(10);
 /// What one change costs in the log besides its content: a few pages of tables and indexes.
 const OVERHEAD_BYTES: usize = 32 << 10;
 
-/// A change of the tables; it may be made again if the transaction around it was undone.
+/// A change of the tables. It may run again if the transaction around it was undone.
 type Change = Box<dyn Fn(&Connection) -> rusqlite::Result<Outcome> + Send>;
 
 /// A call that wants the connection for itself.
@@ -91,8 +91,8 @@ pub(crate) type Look = Box<dyn FnOnce(&Connection) + Send>;
 
 /// A change that waits for its transaction.
 ///
-/// If the receiver of `reply` is gone, the change is made nevertheless: it may be in the
-/// transaction already when its caller hangs up.
+/// If the receiver of `reply` is gone, the change is made nevertheless, because it may already be
+/// in the transaction when its caller hangs up.
 pub(crate) struct Write {
     pub(crate) op: &'static str,
     pub(crate) size_bytes: usize,
@@ -100,23 +100,23 @@ pub(crate) struct Write {
     pub(crate) reply: oneshot::Sender<Result<()>>,
 }
 
-/// What the writer is asked for.
+/// A job for the writer.
 ///
-/// Jobs are done in the order in which they were queued. A group of writes ends at the first job
-/// that is no write.
+/// Jobs are done in the order of the queue. A group of writes ends at the first job of another
+/// kind.
 pub(crate) enum Job {
     /// A change that may share a transaction with others.
     Write(Write),
     /// Anything outside such a transaction.
     Alone(Look),
-    /// To make what was deleted before leave the files.
+    /// Removes earlier deleted data from the files.
     Wipe(oneshot::Sender<Result<Wiped>>),
 }
 
-/// The handle on the writer's thread; dropping it waits until all that was asked for is done.
+/// The handle on the writer's thread. Dropping it waits until all queued jobs are done.
 ///
-/// `jobs` and `thread` are `None` only while it is being dropped: closing the queue is what tells
-/// the thread to end.
+/// `jobs` and `thread` are `None` only while it is being dropped: closing the queue tells the
+/// thread to end.
 #[derive(Debug)]
 pub(crate) struct Writer {
     jobs: Option<SyncSender<Job>>,
@@ -127,8 +127,8 @@ pub(crate) struct Writer {
 impl Writer {
     /// Starts the thread.
     ///
-    /// The thread owns the connection from here on. No other thread uses it, which is why it can be
-    /// opened without SQLite's own mutex.
+    /// The thread owns the connection from here on. No other thread uses it, so it can be opened
+    /// without SQLite's own mutex.
     pub(crate) fn start(
         connection: Connection,
         mover: Option<Mover>,
@@ -158,7 +158,7 @@ impl Writer {
         Ok(Self { jobs: Some(jobs), thread: Some(thread), transactions })
     }
 
-    /// Puts a job behind those that wait.
+    /// Adds a job to the queue.
     pub(crate) fn send(&self, op: &'static str, job: Job) -> Result<()> {
         send(op, self.jobs.as_ref(), job)
     }
@@ -179,9 +179,10 @@ impl Drop for Writer {
     }
 }
 
-/// Puts a job into a queue, or says why not.
+/// Adds a job to a queue, or says why not.
 ///
-/// Never waits: a full queue is `Throttled`, a queue without a thread behind it `Unavailable`.
+/// It never waits: if the queue is full, it is `Throttled`; if no thread reads the queue,
+/// `Unavailable`.
 pub(crate) fn send<T>(op: &'static str, queue: Option<&SyncSender<T>>, job: T) -> Result<()> {
     match queue.map(|queue| queue.try_send(job)) {
         Some(Ok(())) => Ok(()),
@@ -192,7 +193,7 @@ pub(crate) fn send<T>(op: &'static str, queue: Option<&SyncSender<T>>, job: T) -
     }
 }
 
-/// What the thread has before it.
+/// The state of the thread.
 ///
 /// Only this thread has it, so none of its fields needs a lock.
 struct Desk {
@@ -204,10 +205,10 @@ struct Desk {
     busy_timeout: Duration,
     waiting: Receiver<Job>,
     transactions: Arc<AtomicU64>,
-    /// Roughly what was written since the log was moved.
+    /// Roughly the bytes that were written since the log was moved.
     ///
-    /// An estimate: content plus [`OVERHEAD_BYTES`] for each change. It is 0 after the log was
-    /// emptied, and then an idle writer has nothing to do.
+    /// It is an estimate: content plus [`OVERHEAD_BYTES`] for each change. After the log was
+    /// emptied it is 0, and then an idle writer has nothing to do.
     unmoved_bytes: usize,
     /// How long to wait for work before the log is moved.
     idle: Duration,
@@ -215,21 +216,21 @@ struct Desk {
     commits: u64,
     /// When the sidecar was written.
     sidecar_at: Instant,
-    /// Whether that failed, since somebody else held it.
+    /// Whether that failed, because somebody else held its lock.
     owes_sidecar: bool,
-    /// Who waits for what was deleted to leave the files, and until when.
+    /// The callers that wait for deleted data to leave the files, and until when.
     wipes: Vec<(Instant, oneshot::Sender<Result<Wiped>>)>,
-    /// Whether something that was erased may be left in the files.
+    /// Whether erased data may be left in the files.
     ///
-    /// Stays true after who erased was told [`Wiped::Within`], until the bytes are gone.
+    /// It stays true after a caller got [`Wiped::Within`], until the bytes are gone.
     owes_wipe: bool,
     /// When that was last tried.
     wiped_at: Option<Instant>,
 }
 
 impl Desk {
-    /// Does jobs until the queue is closed and empty. Then it moves the log for the last time and
-    /// notes in the sidecar how far the file has come.
+    /// Does jobs until the queue is closed and empty. Then it moves the log for the last time, and
+    /// writes to the sidecar how far the file has come.
     fn run(mut self) {
         let mut next = None;
         while let Some(job) = next.take().or_else(|| self.wait()) {
@@ -256,7 +257,7 @@ impl Desk {
         self.write_sidecar();
     }
 
-    /// Waits for a job; `None` at the end. When nothing comes for a while, it tidies up.
+    /// Waits for a job; `None` at the end. If none comes for a while, it moves the log.
     fn wait(&mut self) -> Option<Job> {
         loop {
             let is_tidy = self.unmoved_bytes == 0 && self.wipes.is_empty() && !self.owes_sidecar;
@@ -276,8 +277,8 @@ impl Desk {
         }
     }
 
-    /// Moves all of the log into the database file, so that a copy of the file alone has
-    /// everything, and nothing is left that could be applied to another file.
+    /// Moves all of the log into the database file. Then a copy of the file alone has everything,
+    /// and no log is left that could be applied to another file.
     fn rest(&mut self) {
         let is_done = match &self.mover {
             Some(_) if self.owes_wipe => self.try_wipe(),
@@ -289,8 +290,8 @@ impl Desk {
             self.unmoved_bytes = usize::from(self.owes_wipe);
         }
         self.owes_wipe &= !is_done;
-        // Pages that were kept at hand are read again from the system's cache, which costs little. If
-        // it fails, they stay.
+        // Freed pages are read again from the system's cache, which costs little. If this fails,
+        // they stay in memory.
         let _ = self.connection.execute_batch("PRAGMA shrink_memory");
         self.write_sidecar();
         if !is_done || self.owes_sidecar {
@@ -298,7 +299,7 @@ impl Desk {
         }
     }
 
-    /// Makes what was deleted leave the files, if somebody waits for it and nobody reads.
+    /// Removes deleted data from the files, if a caller waits for it and no reader prevents it.
     fn wipe(&mut self) {
         if self.wipes.is_empty() || self.wiped_at.is_some_and(|at| at.elapsed() < WIPE_PAUSE) {
             return;
@@ -313,19 +314,19 @@ impl Desk {
         }
     }
 
-    /// Answers all that wait, or those that have waited long enough.
+    /// Answers all waiting callers, or only those that have waited long enough.
     fn answer_wipes(&mut self, all: Option<Wiped>) {
         let now = Instant::now();
         let is_due = |(until, _): &mut (Instant, _)| all.is_some() || *until <= now;
         for (_, reply) in self.wipes.extract_if(.., is_due) {
             let wiped = all.unwrap_or(Wiped::Within { ms: WIPE_WITHIN_MS });
-            // Whoever dropped the call does not want to know.
+            // If the call was dropped, nobody needs the answer.
             let _ = reply.send(Ok(wiped));
         }
     }
 
-    /// Moves the log with all that was deleted, and commits a link behind it, so that no other
-    /// connection goes on with a page of before.
+    /// Moves the log with everything that was deleted. Then commits a link, so that other
+    /// connections drop their old pages.
     fn try_wipe(&mut self) -> bool {
         let Some(mover) = &self.mover else { return true };
         if mover.wipe(&self.connection) == LogState::InUse {
@@ -341,7 +342,7 @@ impl Desk {
     /// Commits all changes that wait together; returns the job that ended the group.
     fn write(&mut self, first: Write) -> Option<Job> {
         let begun = self.begin(first.op);
-        // Collected only now: more came while this process waited for another one to finish.
+        // Collected only now, because more may have come while this process waited for another one.
         let (writes, next) = self.collect(first);
         match begun {
             Err(error) => refuse(writes, error),
@@ -354,8 +355,8 @@ impl Desk {
         next
     }
 
-    /// Takes what waits and never waits itself. Returns the job that is no write, if one ended the
-    /// group.
+    /// Takes the waiting writes and does not wait for more. Returns the job that ended the group,
+    /// if one did.
     fn collect(&mut self, first: Write) -> (Vec<Write>, Option<Job>) {
         let mut size_bytes = first.size_bytes;
         let mut writes = vec![first];
@@ -374,8 +375,8 @@ impl Desk {
 
     /// Makes the changes, each under a savepoint if there are several, commits and answers.
     ///
-    /// Gives the changes back if the transaction was undone and each must be tried alone: the one
-    /// for which there was no space must not take the others with it.
+    /// Returns the changes if the transaction was undone and each must be tried alone. So a change
+    /// for which there was no space does not make the others fail.
     fn commit_together(&mut self, writes: Vec<Write>, chain: Chain) -> Option<Vec<Write>> {
         let before = self.connection.total_changes();
         let mut results = Vec::with_capacity(writes.len());
@@ -401,7 +402,7 @@ impl Desk {
         }
         for (write, result) in writes.into_iter().zip(results) {
             self.unmoved_bytes += write.size_bytes + OVERHEAD_BYTES;
-            // Nobody waits any more where a call was dropped; it may have been done, then.
+            // If the call was dropped, nobody waits. The change may have been made all the same.
             let _ = write.reply.send(result);
         }
         None
@@ -432,7 +433,7 @@ impl Desk {
     /// Begins a transaction that may write, and returns the link that it adds to the chain.
     ///
     /// `BEGIN IMMEDIATE` and not `BEGIN`: a transaction that reads first and then asks for the lock
-    /// may be refused because somebody else wrote in between, and waiting does not help it.
+    /// may be refused because somebody else wrote in between. Waiting would not help.
     fn begin(&self, op: &'static str) -> Result<Chain> {
         let sqlite = |error| before_commit(op, error);
         self.connection.execute_batch("BEGIN IMMEDIATE").map_err(sqlite)?;
@@ -445,9 +446,9 @@ impl Desk {
 
     /// Checks that the file is still as this handle has opened it.
     ///
-    /// Another process may have migrated the file, or a restore may have begun a new life. After
-    /// both, this handle must not write: it would write what the other one cannot read, or into the
-    /// data of another time. The answer is `Corrupt`, with a source that says to restart.
+    /// Another process may have migrated the file, or a restore may have begun a new life. In both
+    /// cases this handle must not write: the other program could not read it, or it would go into
+    /// the data of another life. The answer is `Corrupt`, with a source that says to restart.
     fn check_file(&self, op: &'static str) -> Result<Chain> {
         let sqlite = |error| before_commit(op, error);
         if !schema::is_current(&self.connection).map_err(sqlite)? {
@@ -474,8 +475,8 @@ impl Desk {
         result
     }
 
-    /// Makes the only change of a transaction, or undoes the transaction: a savepoint would keep a
-    /// copy of each page that the change writes.
+    /// Makes the only change of a transaction. If it fails, the transaction is undone. It uses no
+    /// savepoint, because that would keep a copy of each page that the change writes.
     fn change_only(&self, write: &Write) -> Result<()> {
         let result = self.try_change(write);
         if result.is_err() {
@@ -490,10 +491,11 @@ impl Desk {
             Ok(Outcome::Conflict) => Err(Error::new(write.op, ErrorKind::Conflict)),
             Err(error) => Err(before_commit(write.op, error)),
         };
-        // SQLITE: a full disk and I/O errors may undo the whole transaction, savepoints and all:
+        // SQLITE: a full disk and I/O errors may undo the whole transaction, with its savepoints:
         // <https://www.sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction>.
         if result.is_ok() && self.connection.is_autocommit() {
-            // INVARIANT: what was undone is never acknowledged, even if no error was reported.
+            // INVARIANT: a change that was undone is never acknowledged, even if no error was
+            // reported.
             return Err(Error::new(write.op, ErrorKind::Unknown));
         }
         result
@@ -506,16 +508,16 @@ impl Desk {
 
     fn roll_back(&self) {
         if !self.connection.is_autocommit() {
-            // What cannot be rolled back shows at the next BEGIN, which fails.
+            // If the rollback failed, the next BEGIN fails.
             let _ = self.connection.execute_batch("ROLLBACK");
         }
     }
 
     /// Moves the log into the database file, after the answers were sent.
     fn move_log(&mut self) {
-        // Not nothing: what somebody held on to is moved when there is time.
+        // Not 0: what could not be moved is moved when the writer is idle.
         self.unmoved_bytes = 1;
-        // What fails here is tried again after the next few changes; the data is in the log.
+        // A failed move is tried again after the next few changes. The data is in the log.
         let Some(mover) = &self.mover else { return };
         let begun = Instant::now();
         while mover.move_log(&self.connection) == LogState::InUse
@@ -531,12 +533,12 @@ impl Desk {
 
     /// Remembers beside the file how far it has come.
     ///
-    /// INVARIANT: what it says is durable in the file or its log.
+    /// INVARIANT: everything that it tells of is durable in the file or its log.
     fn write_sidecar(&mut self) {
         if self.commits != 0
             && let Some(sidecar) = &self.place.sidecar
         {
-            // What cannot be written is written later; until then it says less than it could.
+            // If it cannot be written now, it is written later. Until then it is a little behind.
             let advanced = sidecar.advance(&self.place.file, self.place.tag, self.commits);
             self.owes_sidecar = advanced.is_err();
         }
@@ -544,13 +546,13 @@ impl Desk {
     }
 }
 
-/// Gives the same answer to all; the first gets the source as well.
+/// Gives the same answer to all. Only the first gets the source as well.
 fn refuse(writes: Vec<Write>, error: Error) {
     let kind = error.kind();
     let mut first = Some(error);
     for write in writes {
         let error = first.take().unwrap_or_else(|| Error::new(write.op, kind));
-        // Whoever dropped the call does not want to know.
+        // If the call was dropped, nobody needs the answer.
         let _ = write.reply.send(Err(error));
     }
 }
