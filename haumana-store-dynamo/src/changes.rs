@@ -1,25 +1,25 @@
-//! Reading the stream: what changed behind a place or a stamp, whole up to the head.
+//! Reading the stream: the changes behind a place or a stamp, complete up to the head.
 //!
 //! # How a page is read
 //!
 //! 1. The head. If nothing can be behind the place, that was all: one small read.
-//! 2. Of each table that got anything since, the index from the place on, until it has more records
+//! 2. The index of each table that has changed since, from the place on, until it has more records
 //!    than asked for.
-//! 3. What is listed is compared with what the head remembers. If a part of a commit is missing,
-//!    the call waits and starts over.
-//! 4. The records of the page are fetched. One whose revision is higher than the head's has moved
-//!    on, and comes on a later page.
+//! 3. The listed records are compared with those that the head remembers. If a part of a commit is
+//!    missing, the call waits and starts over.
+//! 4. The records of the page are fetched. If a record has a higher revision than the head, it has
+//!    moved on, and comes on a later page.
 //!
-//! # Why the end of the stream is read to the end
+//! # Why the end of the stream is read completely
 //!
-//! A page that ends among the last commits could miss a record of theirs, and nobody would notice:
-//! the record's absence looks like its place behind the end. So as soon as a page reaches the first
-//! commit that the head remembers, everything from there on is listed, and only then compared and
-//! cut.
+//! A page that ends among the last commits could miss one of their records, and nobody would
+//! notice, because a missing record looks like one behind the end of the page. So if a page reaches
+//! the first commit that the head remembers, everything from there on is listed. Only then it is
+//! compared and cut.
 //!
-//! # What is delivered twice
+//! # Duplicates
 //!
-//! A record that changes between two pages is met at its old place or at its new one, or at both.
+//! A record that changes between two pages is found at its old place, at its new one, or at both.
 //! The later one counts. Nothing is skipped, since a change moves a record only towards the end of
 //! the stream.
 
@@ -33,14 +33,14 @@ use crate::store::DynamoStore;
 use haumana_sync::id::UserId;
 use haumana_sync::store::{After, Envelope, Page, Place, Result, Revision};
 
-/// LIMIT: a page ends behind the record that exceeds this, so that no page fills the memory of a
-/// small host. It is more than any reply there holds.
+/// LIMIT: a page ends behind the record that exceeds this, so that a page does not fill the memory
+/// of a small host. No reply of such a host is larger.
 const PAGE_BYTES: usize = 8 << 20;
-/// What a record counts for beside its content.
+/// The bytes that a record counts besides its content.
 const RECORD_BYTES: usize = 700;
 
 impl DynamoStore {
-    /// Repeats are bounded by the call's time; then it is `Throttled`.
+    /// It repeats until the call's time is over; then it is `Throttled`.
     pub(crate) async fn read_changes(
         &self,
         user: &UserId,
@@ -66,7 +66,7 @@ impl DynamoStore {
                 call.wait(torn()).await?;
                 continue;
             };
-            // All of them have moved on while they were read: they come behind a newer head.
+            // All of them have moved on during the read. They come behind a newer head.
             if more && records.is_empty() {
                 continue;
             }
@@ -75,9 +75,9 @@ impl DynamoStore {
     }
 
     /// Lists the records of the page, and whether more follow; `None` if a part of a commit was
-    /// not there yet.
+    /// missing.
     ///
-    /// Lists without contents. `looks` counts over all tries of the call.
+    /// It lists no contents. `looks` counts over all tries of the call.
     async fn due(
         &self,
         call: &mut Call,
@@ -102,8 +102,8 @@ impl DynamoStore {
         }
         let mut due = in_stream(all, head, after);
         if !is_whole && self.reaches_recent(head, &due, limit) {
-            // The page ends inside or behind one of the last commits: those are read to the end of
-            // the stream, or nobody could say whether one of their records is missing.
+            // The page reaches one of the last commits. So everything up to the end of the stream
+            // is read; otherwise nobody could say whether one of their records is missing.
             let Some(tail) = self.recent_tail(call, user, head, after, looks).await? else {
                 return Ok(None);
             };
@@ -118,8 +118,8 @@ impl DynamoStore {
         Ok(Some((due, more)))
     }
 
-    /// Behind a stamp the index is read backwards, since places sort by revision and not by time.
-    /// Returns also whether the end of the stream was reached.
+    /// For a stamp the index is read backwards, since places sort by revision and not by time. Also
+    /// returns whether the end of the stream was reached.
     async fn list_table(
         &self,
         call: &mut Call,
@@ -146,7 +146,8 @@ impl DynamoStore {
         last.is_some_and(|last| first_recent(head) <= last.revision)
     }
 
-    /// Lists what the last commits wrote and whatever came behind; `None` if a part is not there.
+    /// Lists the records of the last commits and everything behind them; `None` if a part is
+    /// missing.
     async fn recent_tail(
         &self,
         call: &mut Call,
@@ -169,9 +170,8 @@ impl DynamoStore {
         Ok(Some(tail))
     }
 
-    /// Fetches the contents of a page; `None` if index and table disagree.
-    ///
-    /// `None` also if the index tells of a revision that the table does not have yet.
+    /// Fetches the contents of a page; `None` if index and table disagree, or if the index has a
+    /// revision that the table does not have yet.
     async fn contents(
         &self,
         user: &UserId,
@@ -183,12 +183,12 @@ impl DynamoStore {
         for listed in due {
             match found.remove(&listed.key) {
                 Some(record) if record.revision == listed.revision => records.push(record),
-                // It stands where the index has it.
+                // It is at the place that the index says.
                 Some(record) if record.is_unreadable() => {
                     let Listed { revision, stamp, .. } = *listed;
                     records.push(Envelope { revision, stamp, ..record });
                 }
-                // It has changed since, and will be delivered at its new place.
+                // It has changed since, and will come at its new place.
                 Some(record) if head.head.revision < record.revision => {}
                 Some(_) => return Ok(None),
                 // It was erased since.
@@ -209,7 +209,7 @@ fn is_behind(head: &StoredHead, after: After) -> bool {
     }
 }
 
-/// Whether a table got nothing since `after`, so that it need not be asked.
+/// Whether a table has not changed since `after`, so that it need not be read.
 fn nothing_in_table(last: Option<Revision>, after: After) -> bool {
     match (last, after) {
         (Some(last), After::Place(after)) => {
@@ -219,8 +219,8 @@ fn nothing_in_table(last: Option<Revision>, after: After) -> bool {
     }
 }
 
-/// The place behind which the index is listed: if it lies inside one of the last commits, that
-/// commit is listed from its beginning, to see whether it is all there.
+/// The place behind which the index is listed. If it is inside one of the last commits, that commit
+/// is listed from its beginning, to see whether it is complete.
 fn bound(head: &StoredHead, after: Place) -> String {
     match after.within {
         None => place_after(after.revision),
@@ -237,7 +237,7 @@ fn first_recent(head: &StoredHead) -> Revision {
     recent.min().unwrap_or(Revision(head.head.revision.0 + 1))
 }
 
-/// Whether a commit's records stand behind `after`, or some of them.
+/// Whether some of a commit's records are behind `after`.
 fn is_due(recent: &Recent, after: After) -> bool {
     match after {
         After::Start => true,
@@ -247,7 +247,7 @@ fn is_due(recent: &Recent, after: After) -> bool {
     }
 }
 
-/// Returns what stands behind `after` up to the head, in the order of the stream.
+/// Returns the records behind `after` up to the head, in the order of the stream.
 fn in_stream(listed: Vec<Listed>, head: &StoredHead, after: After) -> Vec<Listed> {
     let latest = newest(listed).into_values();
     let mut due: Vec<Listed> =
@@ -257,7 +257,7 @@ fn in_stream(listed: Vec<Listed>, head: &StoredHead, after: After) -> Vec<Listed
 }
 
 impl Listed {
-    /// Whether it stands behind `after`.
+    /// Whether it is behind `after`.
     fn is_behind(&self, after: After) -> bool {
         match after {
             After::Start => true,
@@ -270,7 +270,7 @@ impl Listed {
 
 /// How many of `due` fit a page: at least one, if there is one.
 ///
-/// Sizes are those of the index, so a page is cut before any content is read.
+/// Sizes come from the index, so a page is cut before any content is read.
 fn fitting(due: &[Listed], limit: usize) -> usize {
     let mut bytes = 0_usize;
     let mut fits = 0;

@@ -1,9 +1,8 @@
-//! The SDK's client, without what is ours to decide.
+//! The SDK's client, with its own decisions turned off.
 //!
-//! The SDK has retries, timeouts and a protection against slow streams. All are off:
-//! [`retry`](crate::retry) decides, in one place, with the time that the host has left. Two layers
-//! of retries would multiply, and a retry of the SDK's would not know that a commit needs the same
-//! token.
+//! The SDK has retries, timeouts and a protection against slow streams. All are off: only
+//! [`retry`](crate::retry) decides, with the time that the host has left. Two layers of retries
+//! would multiply. And a retry by the SDK would not know that a commit needs the same token.
 
 use crate::https::http_client;
 use crate::options::DynamoOptions;
@@ -30,7 +29,7 @@ pub fn client(options: &DynamoOptions) -> Client {
         .region(Region::new(options.region.clone()))
         .credentials_provider(credentials)
         .http_client(options.http.clone().unwrap_or_else(http_client))
-        // With the SDK's retries on, one lost answer has made four increments five.
+        // When the SDK's retries were on, one lost answer turned four increments into five.
         .retry_config(RetryConfig::disabled())
         .timeout_config(TimeoutConfig::disabled())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());

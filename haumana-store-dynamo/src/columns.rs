@@ -1,7 +1,7 @@
-//! A JSON object as attributes: the members that the console is to show, and the rest as one text.
+//! A JSON object as attributes: the members that the console shows, and the rest as one text.
 //!
-//! The store interprets nothing: it is told names, and takes an object apart only if putting the
-//! parts together gives the same bytes. Members are cells up to the first that cannot be one.
+//! The store does not interpret content. It gets a list of names, and splits an object only if
+//! joining the parts gives the same bytes. Members become cells up to the first that cannot be one.
 //!
 //! # Example
 //!
@@ -14,9 +14,9 @@
 //! | `isFavorite` | the switch `true` |
 //! | `extra` | the text `{"tags":[]}` |
 //!
-//! The order of members matters for the bytes. So cells are taken from the beginning, in the order
-//! of the columns, and the rest follows as one text. Content that was formatted in another way than
-//! the engine does is kept as one text.
+//! The bytes depend on the order of members. So cells are taken from the beginning, in the order of
+//! the columns, and the rest follows as one text. Content that the engine would format differently
+//! is kept as one text.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -33,26 +33,26 @@ pub(crate) enum Cell {
     Flag(bool),
 }
 
-/// An object taken apart.
+/// An object that was split.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Parts {
     /// The members with a column, in the order of the columns.
     pub cells: Vec<(String, Cell)>,
-    /// The members without, as one object; `None` if there are none.
+    /// The members without a column, as one object; `None` if there are none.
     pub extra: Option<String>,
 }
 
-/// Takes `content` apart; `None` if the parts would not give the same bytes again.
+/// Splits `content`; `None` if the parts would not give the same bytes again.
 ///
-/// The check at the end makes every mistake above it harmless: what would come back differently is
-/// not taken apart.
+/// The check at the end makes every mistake before it harmless: an object that would come back
+/// changed is not split.
 pub(crate) fn split(content: &str, columns: &[String]) -> Option<Parts> {
     let Members(members) = serde_json::from_str(content).ok()?;
     let mut cells = Vec::new();
     let mut columns = columns.iter();
     let mut members = members.into_iter().peekable();
     while let Some((name, cell)) = members.peek().and_then(|(name, value)| {
-        // Also moves on, as cells are read in the order of the columns.
+        // This also moves on in the list, because cells come in the order of the columns.
         let name = columns.find(|column| *column == name)?;
         Some((name.clone(), cell(value)?))
     }) {
@@ -65,13 +65,13 @@ pub(crate) fn split(content: &str, columns: &[String]) -> Option<Parts> {
     let rest = members.map(text).collect::<Option<Vec<_>>>()?;
     let extra = (!rest.is_empty()).then(|| format!("{{{}}}", rest.join(",")));
     let joined = join(&cells, extra.as_deref())?;
-    // INVARIANT: what is taken apart is what was given, to the byte.
+    // INVARIANT: the parts give back exactly the given bytes.
     (joined == content).then_some(Parts { cells, extra })
 }
 
-/// Puts the parts together.
+/// Joins the parts.
 ///
-/// `None` if `extra` is no JSON object, after somebody has edited it by hand.
+/// `None` if `extra` is not a JSON object, after somebody has edited it by hand.
 pub(crate) fn join(cells: &[(String, Cell)], extra: Option<&str>) -> Option<String> {
     let mut members = Vec::new();
     for (name, cell) in cells {
@@ -87,7 +87,8 @@ pub(crate) fn join(cells: &[(String, Cell)], extra: Option<&str>) -> Option<Stri
     Some(format!("{{{}}}", members.join(",")))
 }
 
-/// Numbers are no cells: DynamoDB would normalise `1.0` to `1`. Lists and objects are none either.
+/// Numbers are not cells, because DynamoDB would change `1.0` to `1`. Neither are lists and
+/// objects.
 fn cell(value: &RawValue) -> Option<Cell> {
     match value.get() {
         "true" => Some(Cell::Flag(true)),
@@ -96,9 +97,9 @@ fn cell(value: &RawValue) -> Option<Cell> {
     }
 }
 
-/// The members of an object in their order, each value as it stands.
+/// The members of an object in their order, each value as its text.
 ///
-/// `serde_json::Value` would lose the order, doubled names and the digits of numbers.
+/// `serde_json::Value` would lose the order, duplicate names and the digits of numbers.
 struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {

@@ -4,17 +4,17 @@
 //!
 //! | DynamoDB says | meaning | answer |
 //! |---|---|---|
-//! | the head failed its condition | the batch is in, or somebody was faster | `Ok` or `Conflict` |
+//! | the head failed its condition | the batch is stored, or somebody was faster | `Ok` or `Conflict` |
 //! | the token was used for another request | as above; the head is read | `Ok` or `Conflict` |
-//! | another transaction is at one of the items | nothing was done | tried again |
+//! | another transaction uses one of the items | nothing was done | tried again |
 //! | the partition is full | nothing was done | `Full` |
 //! | no answer | it may be done | tried again with the same token, at last `Unknown` |
 //!
 //! # Limits that are checked before
 //!
-//! Each item at most 400 kB, all items together what a transaction takes less one item for the
-//! head, and a revision that places can tell apart. Beyond these the batch is `TooLarge`, and
-//! nothing is sent.
+//! Each item may have 400 kB. All items together may have as much as a transaction, less one item
+//! for the head. The revision must fit into a place. Otherwise the batch is `TooLarge`, and nothing
+//! is sent.
 
 use crate::allowance::Payment;
 use crate::error::{Class, Failure, class_of};
@@ -44,7 +44,7 @@ const ITEM_BYTES: usize = 400 << 10;
 const TRANSACTION_BYTES: usize = 4 << 20;
 
 impl DynamoStore {
-    /// What the account has spent goes into the same update of the head, so it costs no request.
+    /// The update of the head also writes the bucket of the account, so that costs no request.
     pub(crate) async fn write_batch(
         &self,
         user: &UserId,
@@ -65,8 +65,8 @@ impl DynamoStore {
                 .send();
             match call.send_once(request).await {
                 Ok(answer) => {
-                    // DYNAMODB: a token that was seen in the last ten minutes succeeds without
-                    // doing anything: it was an earlier try of this call.
+                    // DYNAMODB: if a token was seen in the last ten minutes, the request succeeds
+                    // without doing anything: it was an earlier try of this call.
                     self.meter.add(Direction::Write, answer.consumed_capacity());
                     self.paid(user, payment);
                     return Ok(());
@@ -83,15 +83,16 @@ impl DynamoStore {
         }
     }
 
-    /// Finds out whether the batch is what the head was written by last.
+    /// Finds out whether this batch was the last to write the head.
     async fn settle(&self, call: &mut Call, user: &UserId, batch: &Batch) -> Result<()> {
         let stored = self.stored_head(call, user).await?;
         is_in(stored.as_ref().map(|stored| &stored.head), batch)
     }
 
-    /// Names one call to DynamoDB: all tries of it have the same token, so that a try whose answer
-    /// was lost is recognised, even if others have committed since. The same commit in another
-    /// call has another token: there the head decides, as [`Store::commit`] promises.
+    /// Names one call to DynamoDB. All tries of the call have the same token. So if the answer of a
+    /// try was lost, the next try is recognised, even if others have committed since. The same
+    /// commit in another call has another token: there the head decides, as [`Store::commit`]
+    /// promises.
     ///
     /// [`Store::commit`]: haumana_sync::Store::commit
     fn token(&self, batch: &Batch) -> String {
@@ -99,7 +100,8 @@ impl DynamoStore {
         Digest::of([&commit[..], &self.next_nonce().to_be_bytes()]).into_id().to_string()
     }
 
-    /// The head is the first item of the transaction: the reasons of a refusal come in this order.
+    /// The head is the first item of the transaction. The reasons of a refusal come in the same
+    /// order.
     fn writes(
         &self,
         user: &UserId,
@@ -134,7 +136,7 @@ impl DynamoStore {
         std::iter::once(Ok(TransactWriteItem::builder().update(head).build())).chain(puts).collect()
     }
 
-    /// `AllOld` makes a refusal carry the head that is there, which saves a read.
+    /// With `AllOld` a refusal contains the stored head, which saves a read.
     fn update(&self, key: &ItemKey, update: Update) -> Result<SdkUpdate> {
         SdkUpdate::builder()
             .table_name(self.table(key.table))
@@ -159,9 +161,9 @@ fn is_in(head: Option<&Head>, batch: &Batch) -> Result<()> {
 
 /// Why a transaction was not done.
 ///
-/// The difference decides whether the call is over or tries again.
+/// It decides whether the call is over or tries again.
 enum Refusal {
-    /// The head is another one; which, if the service told.
+    /// The head is another one. If the service has returned it, this is it.
     HeadIs(Option<Item>),
     /// Anything else.
     Other(Failure),
@@ -177,8 +179,8 @@ fn read_refusal(
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
             read_reasons(cancelled.cancellation_reasons())
         }
-        // DYNAMODB: the token was used for something else: the commit id is not new, so nothing
-        // of this batch was done, unless the head says otherwise.
+        // DYNAMODB: the token was used for another request, so the commit id is not new. Nothing of
+        // this batch was done, unless the head says otherwise.
         Some(TransactWriteItemsError::IdempotentParameterMismatchException(_)) => {
             Refusal::HeadIs(None)
         }
@@ -186,12 +188,12 @@ fn read_refusal(
     }
 }
 
-/// DYNAMODB: there is one reason for each item, `None` where the item was not the cause. The head
-/// is the first, and the only one with a condition.
+/// DYNAMODB: there is one reason for each item, `None` if the item was not the cause. The head is
+/// the first, and the only one with a condition.
 fn read_reasons(reasons: &[CancellationReason]) -> Refusal {
     let codes =
         || reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None");
-    // If the head failed its condition, waiting for the others does not help.
+    // If the head failed its condition, waiting for other items does not help.
     if codes().any(|code| code == "ConditionalCheckFailed") {
         let item = reasons.first().and_then(CancellationReason::item);
         return Refusal::HeadIs(item.filter(|item| !item.is_empty()).cloned());

@@ -1,28 +1,30 @@
 //! Packed copies: all live records of a kind, read in a few units instead of one for each four.
 //!
 //! The app downloads all practice sessions at each sync. A session is an item of 400 bytes and an
-//! entry of 141 in the index; here a few hundred of them are one compressed item. See ADR 0032.
+//! entry of 141 in the index. Here a few hundred of them are one compressed item. See ADR 0032.
 //!
-//! A copy is a fact that stays true: *of the records that were changed last in (`from`, `to`], this
-//! is what they held when the head was at `to` or beyond*. So copies may be read late, be missing,
-//! overlap, or be written by two readers at once. What was changed behind the last of them is read
-//! from the index, and of a record that is met twice the later revision counts.
+//! A copy states a fact that stays true: *these are the contents, when the head was at `to` or
+//! beyond, of the records that were last changed in (`from`, `to`]*. So copies may be read late, be
+//! missing, overlap, or be written by two readers at once. Changes behind the last copy are read
+//! from the index. If a record is found twice, the later revision counts.
 //!
-//! - Written by the reader that found much behind the last copy, never by a commit.
-//! - In the account's own partition of the history, so that erasing meets them; and only while the
-//!   head says that the account is not being erased, in one transaction with that check.
-//! - With an end: they hold what was replaced or deleted since, so they expire as history does, and
-//!   are made anew from the records.
+//! - The reader that found many changes behind the last copy writes the next one. A commit never
+//!   does.
+//! - They are in the account's own partition of the history, so that an erasure finds them. They
+//!   are written only while the head says that the account is not being erased, in one transaction
+//!   with that check.
+//! - They expire like history, because they hold content that was replaced or deleted since. Then
+//!   they are made again from the records.
 //!
 //! # Format
 //!
-//! A copy's sort key is `COPY#kind#epoch#generation#from`. Epoch and generation in the key mean
-//! that a copy of another life of the account is never even read. The item has `_to`, `_expires`,
-//! and `_records`: one JSON array a line, of revision, stamp, id and content, compressed. The
-//! content of a deleted record is null.
+//! A copy's sort key is `COPY#kind#epoch#generation#from`. Because epoch and generation are in the
+//! key, a copy of another life of the account is never read. The item has `_to`, `_expires`, and
+//! `_records`: one JSON array a line, of revision, stamp, id and content, compressed. The content
+//! of a deleted record is null.
 //!
 //! Copies are read in the order of `from`. As long as each begins at or before the end of the one
-//! before, they leave nothing out; the first gap ends what they cover.
+//! before, nothing is missing. Copies behind the first gap are not used.
 
 use crate::items::{Item, key_item, n, number, text};
 use crate::listing::{Looks, newest, torn};
@@ -42,13 +44,14 @@ use haumana_sync::store::{Envelope, Head, HeadState, LiveRecord, Result, Revisio
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What the sort keys of copies begin with; no kind of record has this name.
+/// The prefix of the sort keys of copies. No kind of record has this name.
 pub(crate) const COPIES: &str = "COPY#";
-/// So many changes behind the last copy are read one by one; with more there is another copy.
+/// Up to this many changes behind the last copy are read one by one. With more, another copy is
+/// made.
 ///
 /// Writing a copy costs write units, so it is not done for every change.
 const TAIL: usize = 8;
-/// An account with fewer records of the kind has no copies: they would save nothing.
+/// An account with fewer records of the kind has no copies, because they would save nothing.
 const FEW: usize = 24;
 /// LIMIT: bytes of one copy before it is compressed; an item has at most 400 kB.
 const COPY_BYTES: usize = 350_000;
@@ -56,9 +59,9 @@ const COPY_BYTES: usize = 350_000;
 const TO: &str = "_to";
 const RECORDS: &str = "_records";
 
-/// What a record held at a revision; without content it was deleted.
+/// The content of a record at a revision; without content it was deleted.
 ///
-/// Only what `live_records` returns, and the revision that orders it.
+/// It has only what `live_records` returns, and the revision for the order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Held {
     id: RecordId,
@@ -67,7 +70,7 @@ struct Held {
     content: Option<String>,
 }
 
-/// Records by id, each as it was changed last.
+/// Records by id, each in its latest state.
 ///
 /// The order in which copies and records are added does not matter.
 #[derive(Debug, Default)]
@@ -92,8 +95,7 @@ impl Newest {
 impl DynamoStore {
     /// Reads all live records of a kind.
     ///
-    /// A copy is written from what was read, before the answer is returned; if that fails, nobody
-    /// is told.
+    /// If a copy is due, it is written before the answer is returned. If that fails, it is ignored.
     pub(crate) async fn read_live(
         &self,
         user: &UserId,
@@ -123,7 +125,7 @@ impl DynamoStore {
                 tail.iter().filter(|one| !one.deleted).map(|one| one.key).collect();
             let live = tail.iter().filter(|one| !one.deleted);
             let found = self.fetch_listed(op, user, live, &stored).await?;
-            // One that is gone is being erased, and then nothing may claim to be all there is.
+            // If a record is gone, the account is being erased. Then nothing may count as complete.
             let is_read = |key| found.get(key).is_some_and(|record| !record.is_unreadable());
             let is_whole = !is_torn && keys.iter().all(is_read);
             let mut tail: Vec<Held> =
@@ -137,9 +139,10 @@ impl DynamoStore {
         }
     }
 
-    /// Reads the copies of this life of the account, and up to which revision they leave nothing out.
+    /// Reads the copies of this life of the account, and the revision up to which they are
+    /// complete.
     ///
-    /// What cannot be read, for whatever reason, is not there: everything is in the records.
+    /// A copy that cannot be read counts as missing: everything is in the records.
     async fn read_copies(
         &self,
         user: &UserId,
@@ -155,7 +158,7 @@ impl DynamoStore {
                 .client
                 .query()
                 .table_name(self.table(HISTORY))
-                // A copy that is not seen yet is one that is not made yet.
+                // A copy that is not visible yet counts as not made yet.
                 .consistent_read(false)
                 .key_condition_expression(
                     "#partition = :partition AND #sort BETWEEN :low AND :high",
@@ -175,7 +178,7 @@ impl DynamoStore {
             self.meter.add(Direction::Read, answer.consumed_capacity.as_slice());
             for item in answer.items.unwrap_or_default() {
                 let copy = decode(&life, &item).filter(|copy| copy.to <= head.revision);
-                // A gap: what follows is true, but what was changed in between is not known.
+                // A gap: later copies are true, but changes in the gap are unknown.
                 let Some(copy) = copy.filter(|copy| copy.from <= covered) else {
                     return (all, covered);
                 };
@@ -189,9 +192,9 @@ impl DynamoStore {
         }
     }
 
-    /// Writes copies of what was changed behind `covered`. Whatever fails, the next reader tries.
+    /// Writes copies of the changes behind `covered`. If that fails, the next reader tries.
     ///
-    /// Stops at the first that fails, so no gap can come into being.
+    /// It stops at the first failure, so that there is never a gap.
     async fn write_copies(
         &self,
         user: &UserId,
@@ -213,8 +216,8 @@ impl DynamoStore {
         }
     }
 
-    /// The check and the copy are one transaction: an erasure that begins meanwhile either sees the
-    /// copy and deletes it, or refuses it.
+    /// The check and the copy are one transaction. If an erasure begins meanwhile, it either finds
+    /// the copy and deletes it, or the copy is refused.
     async fn write_copy(&self, user: &UserId, head: &Head, copy: Item) -> Option<()> {
         let check = ConditionCheck::builder()
             .table_name(self.table(PIECES))
@@ -249,7 +252,7 @@ fn now_secs() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
-/// What a listed record holds; `None` if it is gone, as while an account is erased.
+/// The content of a listed record; `None` if it is gone, for example while an account is erased.
 fn held(listed: Listed, found: &HashMap<Key, Envelope>) -> Option<Held> {
     let id = listed.key.id;
     if listed.deleted {
@@ -260,10 +263,9 @@ fn held(listed: Listed, found: &HashMap<Key, Envelope>) -> Option<Held> {
     Some(Held { id, revision: record.revision, stamp: record.stamp, content })
 }
 
-/// Cuts records that are sorted by revision into copies, none of which ends within a revision.
+/// Cuts records that are sorted by revision into copies. No copy ends within a revision.
 ///
-/// A revision that is cut in two would leave half of a commit behind the end of a copy, where
-/// nobody looks for it.
+/// Otherwise half of a commit would be behind the end of a copy, where nobody looks for it.
 fn parts(tail: &[Held], head: Revision) -> Vec<(Revision, &[Held])> {
     let mut parts = Vec::new();
     let (mut first, mut n_bytes) = (0, 0);
@@ -281,9 +283,9 @@ fn parts(tail: &[Held], head: Revision) -> Vec<(Revision, &[Held])> {
     parts
 }
 
-/// What the sort keys of one life's copies of a kind begin with.
+/// The prefix of the sort keys of one life's copies of a kind.
 ///
-/// The padding makes numbers sort as text.
+/// Padding makes numbers sort as text.
 fn life(kind: KindNumber, head: &Head) -> String {
     format!("{COPIES}{}#{:016x}#{:08x}#", kind.get(), head.epoch.0, head.generation.0)
 }
@@ -320,7 +322,7 @@ fn line(held: &Held) -> String {
     serde_json::to_string(&(revision.0, stamp.0, id.to_string(), content)).unwrap_or_default()
 }
 
-/// Reads a copy that is not over; `None` for anything else.
+/// Reads a copy that has not expired; `None` for anything else.
 fn decode(life: &str, item: &Item) -> Option<Copy> {
     let from = text(item, HISTORY.sort).ok()?.strip_prefix(life)?.parse().ok()?;
     if number::<u64>(item, EXPIRES).ok()? <= now_secs() {

@@ -1,10 +1,10 @@
 //! Deleting: history that is due, and everything of a user.
 //!
-//! Both kinds of deletion are made of many small requests, and neither is a transaction. What makes
-//! that safe is their order, and that every step can be repeated.
+//! Both kinds of deletion consist of many small requests, and neither is a transaction. They are
+//! safe because of their order, and because every step can be repeated.
 //!
-//! - **Purging**: entries first, then their slip. A purge that ends in between leaves the slip, and
-//!   the next one does the rest.
+//! - **Purging**: entries first, then their slip. If a purge stops in between, the slip is left,
+//!   and the next purge does the rest.
 //! - **Erasing**: the engine has put the head into the state `Erasing` before, so no commit adds
 //!   anything. Then all partitions of the user are emptied, the history last. The head stays.
 
@@ -28,11 +28,12 @@ use std::collections::HashMap;
 
 /// DYNAMODB: one BatchWriteItem has at most 25 requests.
 ///
-/// Four batches are on their way at a time.
+/// Four batches are sent at a time.
 const BATCH_WRITE: usize = 25;
 
 impl DynamoStore {
-    /// Deletes the history that is older than `before`, as the slips tell; reads no other.
+    /// Deletes the history that is older than `before`. It finds it by the slips, and reads no
+    /// other.
     pub(crate) async fn purge_history(&self, user: &UserId, before: UnixMillis) -> Result<()> {
         let op = "purge";
         let asked = Asked {
@@ -56,9 +57,9 @@ impl DynamoStore {
         Ok(())
     }
 
-    /// Deletes what is due on a slip, then the slip; whatever is left keeps one.
+    /// Deletes the due entries of a slip, then the slip. Entries that are left keep a slip.
     ///
-    /// A slip with entries that are not due yet is written anew, under the time of the oldest of
+    /// If some entries are not due yet, a new slip is written, under the time of the oldest of
     /// them, before the old one is deleted.
     async fn purge_slip(&self, user: &UserId, slip: &Slip, before: UnixMillis) -> Result<()> {
         let (due, left): (Vec<_>, Vec<_>) =
@@ -115,8 +116,8 @@ impl DynamoStore {
         self.put("purge", HISTORY, &slip.encode(user, self.options.history_ttl)).await
     }
 
-    /// Deletes all records and all history, page by page. What a call that ran out of time has not
-    /// deleted, the next call does.
+    /// Deletes all records and all history, page by page. If a call runs out of time, the next call
+    /// deletes the rest.
     pub(crate) async fn erase_user(&self, user: &UserId) -> Result<()> {
         self.wait_until_whole(user).await?;
         self.forget_recent(&head_key(user)).await?;
@@ -133,8 +134,8 @@ impl DynamoStore {
             let mut call = self.writing("erase");
             let mut from = None;
             loop {
-                // Always from the beginning: what was deleted is not met again. The end is a
-                // look that finds nothing.
+                // Always from the beginning, because deleted items are gone. It ends when a query
+                // finds nothing.
                 let answer = self.query(&mut call, &asked, from.take()).await?;
                 if answer.items.is_empty() {
                     from = answer.next;
@@ -150,10 +151,11 @@ impl DynamoStore {
         Ok(())
     }
 
-    /// Waits until queries meet all of the last commits: what they do not meet is not deleted.
+    /// Waits until queries find all of the last commits, because items that they miss are not
+    /// deleted.
     ///
-    /// An erasure that queries while the last commit is half visible would leave the other half
-    /// behind.
+    /// Otherwise an erasure that queries while the last commit is half visible would leave the
+    /// other half behind.
     async fn wait_until_whole(&self, user: &UserId) -> Result<()> {
         let mut call = self.writing("erase");
         let Some(head) = self.stored_head(&mut call, user).await? else {
@@ -171,7 +173,8 @@ impl DynamoStore {
         Ok(())
     }
 
-    /// Makes the head forget the last commits, whose records readers would miss.
+    /// Makes the head forget the last commits. Otherwise readers would wait for their deleted
+    /// records.
     async fn forget_recent(&self, key: &ItemKey) -> Result<()> {
         let mut call = self.writing("erase");
         let update = heads::forget();
@@ -217,7 +220,7 @@ impl DynamoStore {
         Ok(())
     }
 
-    /// A deletion is idempotent, so a part whose answer was lost is sent again.
+    /// A deletion is idempotent, so if an answer was lost, the same part is sent again.
     async fn delete_batch(
         &self,
         op: &'static str,
@@ -243,7 +246,7 @@ impl DynamoStore {
             self.meter.add(Direction::Write, answer.consumed_capacity());
             let unprocessed = answer.unprocessed_items.unwrap_or_default().remove(&name);
             let unprocessed = unprocessed.unwrap_or_default();
-            // DYNAMODB: a batch may do a part and still answer 200.
+            // DYNAMODB: a batch may do only a part and still answer 200.
             let got_on = unprocessed.len() < left.len();
             left = unprocessed;
             if !left.is_empty() && !got_on {

@@ -1,11 +1,11 @@
-//! What DynamoDB says when it refuses, by what the caller can do about it.
+//! The meaning of DynamoDB's errors: what the caller can do about each.
 //!
-//! A failed request has one of three meanings, and [`retry`](crate::retry) acts on that alone:
+//! A failed request has one of three meanings, and [`retry`](crate::retry) depends on nothing else:
 //! refused for now, so wait; lost, so wait and remember that something may have been done; refused
 //! for good.
 //!
-//! The service's message is thrown away: it may quote keys and values. The code has no data of
-//! users.
+//! The service's message is thrown away, because it may quote keys and values. The code has no data
+//! of users.
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -14,7 +14,7 @@ use std::fmt;
 
 /// One request that failed.
 ///
-/// It holds the service's code and nothing of its message, which may quote what was sent.
+/// It has the service's code and nothing of its message, which may quote the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub class: Class,
@@ -24,9 +24,9 @@ pub(crate) struct Failure {
 /// What a failed request means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// Refused before any work; the same request later may go through.
+    /// Refused before any work. The same request may succeed later.
     Throttled,
-    /// No answer, or none that tells what was done.
+    /// There was no answer, or the answer does not say what was done.
     Lost,
     /// The same request will be refused again.
     Refused(ErrorKind),
@@ -37,7 +37,7 @@ impl Failure {
         Self { class, code: code.into() }
     }
 
-    /// Reads what the SDK tells.
+    /// Reads the error of the SDK.
     ///
     /// A request that could not be dispatched counts as lost: the connection may have failed before
     /// or after it was sent.
@@ -71,8 +71,7 @@ impl std::error::Error for Failure {}
 
 /// Returns what a code means, alone or among the reasons of a cancelled transaction.
 ///
-/// A code that is not known is refused for good, unless the status says that the service has
-/// failed.
+/// An unknown code is refused for good, unless the status says that the service has failed.
 pub(crate) fn class_of(code: &str, status: u16) -> Class {
     match code {
         "ProvisionedThroughputExceeded"
@@ -83,7 +82,7 @@ pub(crate) fn class_of(code: &str, status: u16) -> Class {
         | "ThrottlingException"
         | "TransactionConflict"
         | "TransactionConflictException" => Class::Throttled,
-        // DYNAMODB: the same request, by its token, is being worked on.
+        // DYNAMODB: the same request, by its token, is in progress.
         "TransactionInProgressException" => Class::Lost,
         // DYNAMODB: a partition of a table with a local index holds at most 10 GB.
         "ItemCollectionSizeLimitExceeded" | "ItemCollectionSizeLimitExceededException" => {
@@ -94,7 +93,7 @@ pub(crate) fn class_of(code: &str, status: u16) -> Class {
     }
 }
 
-/// What is wrong with an item that was read: the name of the attribute.
+/// Why an item cannot be read: the name of the attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an item of ours has no readable attribute {0}")]
 pub(crate) struct Bad(pub &'static str);

@@ -1,20 +1,20 @@
-//! Heads as items, and what they remember of the last commits.
+//! Heads as items, and the last commits that they remember.
 //!
 //! # What a head remembers, and why
 //!
-//! A query in DynamoDB is no snapshot. While a transaction is being applied, a query may meet some
-//! of its items as they are and others as they were. A page that misses a record would be a lost
-//! edit: its reader goes on behind the head and never asks again.
+//! A query in DynamoDB is not a snapshot. While a transaction is being applied, a query may find
+//! some of its items in the new state and others in the old one. A page that misses a record would
+//! be a lost edit: its reader continues behind the head and never asks again.
 //!
-//! So each head carries marks of the records that the last four commits wrote. A reader gets the
-//! head by key, which is always whole, and then lists the index. If a record that is marked is not
-//! listed with at least that revision, the reader has met half of a transaction, and reads again.
+//! So each head has marks of the records that the last four commits wrote. A reader gets the head
+//! by key, which is always complete, and then lists the index. If a marked record is not listed
+//! with at least that revision, the reader has found half of a transaction, and reads again.
 //!
-//! # Bytes of a memory
+//! # The bytes
 //!
 //! `_recent0` to `_recent3` are binaries: revision (8 bytes), stamp (8), number of pieces (4), then
 //! 4 bytes for each record, pieces first. A commit writes `_recent0` and moves the others along
-//! with `if_not_exists`, so it need not know what they hold.
+//! with `if_not_exists`, so it need not know their content.
 
 use crate::error::Bad;
 use crate::items::{Item, bits, bytes, digest, n, number, text, u128_of};
@@ -28,34 +28,34 @@ use haumana_sync::store::{
 };
 use haumana_sync::time::UnixMillis;
 
-/// Which commits a head remembers, the last first.
+/// The attributes for the commits that a head remembers, the last first.
 ///
-/// DYNAMODB: a Query is no snapshot: it may meet a part of a transaction. A reader knows from the
-/// head which records it must have met, and reads again if one is missing.
+/// DYNAMODB: a Query is not a snapshot: it may find a part of a transaction. A reader knows from
+/// the head which records it must find, and reads again if one is missing.
 ///
 /// Four are more than can be half visible at once: a commit starts from a head that was read, so
-/// four of them take four round trips. Marks of full commits make the head 2 kB long.
+/// four of them take four round trips. With full commits the marks take 2 kB of the head.
 pub(crate) const RECENT: [&str; 4] = ["_recent0", "_recent1", "_recent2", "_recent3"];
 
 /// The revision of the last commit that wrote to the table of pieces, and to that of sessions.
 ///
-/// A pull that goes on behind both need not query that table at all.
+/// If a pull continues behind one of them, it need not query that table at all.
 pub(crate) const LAST_IN: [&str; 2] = ["_lastPieces", "_lastSessions"];
 
 /// A head as it is stored.
 ///
-/// Everything beside `head` is this store's own, and the engine never sees it.
+/// Everything besides `head` is this store's own. The engine never sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredHead {
     pub head: Head,
     pub recent: Vec<Recent>,
-    /// As [`LAST_IN`]; `None`: not known.
+    /// See [`LAST_IN`]; `None`: not known.
     pub last_in: [Option<Revision>; 2],
-    /// When what the account has cost is paid off, in ms; see [`crate::allowance`].
+    /// The time at which the account's costs are paid off, in ms; see [`crate::allowance`].
     pub paid: i64,
 }
 
-/// What is remembered of one commit.
+/// What a head remembers of one commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Recent {
     pub revision: Revision,
@@ -64,7 +64,7 @@ pub(crate) struct Recent {
     pub marks: [Vec<u32>; 2],
 }
 
-/// Four bytes of a hash: enough to miss a record, too short to name one.
+/// Four bytes of a hash. They are enough to notice a missing record.
 ///
 /// Two records of one user may share a mark. Then one of them may hide that the other is missing.
 /// With at most 4 × 98 marks of 32 bits at a time, that is very unlikely.
@@ -100,7 +100,7 @@ impl Recent {
         AttributeValue::B(Blob::new(bytes))
     }
 
-    /// `None` for bytes that are too short; an empty binary stands for no commit.
+    /// `None` for bytes that are too short. An empty binary means that there was no commit.
     fn decode(bytes: &[u8]) -> Option<Self> {
         let (revision, rest) = bytes.split_first_chunk()?;
         let (stamp, rest) = rest.split_first_chunk()?;
@@ -119,7 +119,7 @@ impl Recent {
 
 /// Returns the attributes of a head, without key and memory.
 ///
-/// Text, not a number, for the state: operators read heads in the console.
+/// The state is a text, not a number, because operators read heads in the console.
 fn encode(head: &Head) -> Vec<(&'static str, AttributeValue)> {
     let state = match head.state {
         HeadState::Active => "active",
@@ -147,8 +147,8 @@ fn encode(head: &Head) -> Vec<(&'static str, AttributeValue)> {
 
 /// Reads a head.
 ///
-/// The memory is optional: a head without it is served, and its readers cannot notice a torn
-/// commit.
+/// The memory is optional. A head without it is served, but its readers cannot notice a commit that
+/// is half visible.
 pub(crate) fn decode(item: &Item) -> Result<StoredHead, Bad> {
     let head = Head {
         epoch: Epoch(number(item, "_epoch")?),
@@ -188,8 +188,8 @@ fn state(name: &str) -> Result<HeadState, Bad> {
 
 /// An update of one item: its expressions, with the names and values in them.
 ///
-/// Names and values are collected while the expression is written, under aliases, because names
-/// with an underscore in front and reserved words cannot stand in an expression.
+/// Names and values are collected under aliases while the expression is written, because DynamoDB
+/// allows neither reserved words nor names with an underscore in front.
 #[derive(Debug, Default)]
 pub(crate) struct Update {
     pub update: String,
@@ -200,7 +200,7 @@ pub(crate) struct Update {
 
 impl Update {
     fn name(&mut self, name: &str) -> String {
-        // DYNAMODB: names that begin with `_` may not stand in an expression as they are.
+        // DYNAMODB: names that begin with `_` must have an alias in an expression.
         let alias = format!("#{}", name.trim_start_matches('_'));
         if !self.names.iter().any(|(known, _)| *known == alias) {
             self.names.push((alias.clone(), name.to_owned()));
@@ -208,7 +208,7 @@ impl Update {
         alias
     }
 
-    /// Values have an alias each; the same value twice is two aliases.
+    /// Each value gets an alias of its own, even if it equals another.
     fn value(&mut self, name: &str, value: AttributeValue) -> String {
         let alias = format!(":{name}");
         self.values.push((alias.clone(), value));
@@ -220,14 +220,14 @@ impl Update {
         format!("{} = {value}", self.name(name))
     }
 
-    /// Adds an attribute to an update that sets some already.
+    /// Adds an attribute to an update that already sets some.
     pub(crate) fn and_set(&mut self, name: &str, value: AttributeValue) {
         let set = self.set(name, value);
         self.update = format!("{}, {set}", self.update);
     }
 }
 
-/// Returns the update that puts the head of `batch` in the place of `expected`.
+/// Returns the update that replaces the head `expected` by that of `batch`.
 ///
 /// The first commit needs a head that does not exist. All others compare epoch, revision and commit
 /// id, as [`Head::is_same`] does.
@@ -238,7 +238,7 @@ pub(crate) fn advance(expected: Option<&Head>, batch: &Batch) -> Update {
     sets.push(update.set(RECENT[0], Recent::of(batch).encode()));
     let none = update.value("none", AttributeValue::B(Blob::new([])));
     for pair in RECENT.windows(2) {
-        // Windows of two have two elements. All right sides are those of before the update.
+        // Windows of two have two elements. All right sides have the values from before the update.
         let (newer, older) = (update.name(pair[0]), update.name(pair[1]));
         sets.push(format!("{older} = if_not_exists({newer}, {none})"));
     }
@@ -267,7 +267,8 @@ pub(crate) fn advance(expected: Option<&Head>, batch: &Batch) -> Update {
     update
 }
 
-/// Returns the update that makes a head forget the last commits: their records are being erased.
+/// Returns the update that makes a head forget the last commits, because their records are being
+/// erased.
 ///
 /// Without it, each reader during an erasure would wait for records that are being deleted.
 pub(crate) fn forget() -> Update {
@@ -278,7 +279,7 @@ pub(crate) fn forget() -> Update {
     update
 }
 
-/// Which of [`LAST_IN`] is of the table of a record.
+/// Which of [`LAST_IN`] belongs to the table of a record.
 pub(crate) fn table_number(key: Key) -> usize {
     usize::from(key.kind != haumana_sync::id::KindNumber::PIECE)
 }

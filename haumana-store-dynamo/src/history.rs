@@ -1,8 +1,8 @@
 //! Reading history.
 //!
-//! Entries of one record are next to each other, by version and side, both ascending. The contract
-//! wants versions descending and sides ascending, so a listing reads backwards and sorts what it
-//! got.
+//! The entries of one record are next to each other, by version and side, both ascending. The trait
+//! wants versions descending and sides ascending, so a listing reads backwards and sorts the
+//! result.
 
 use crate::past;
 use crate::requests::{Asked, Order, Range, Through};
@@ -13,7 +13,7 @@ use haumana_sync::id::{Key, UserId};
 use haumana_sync::store::{HistoryEntry, HistoryKey, Result, Version};
 use std::collections::{HashMap, HashSet};
 
-/// How many entries a page asks for at most; they are long.
+/// The most entries that a page asks for; they are long.
 const LARGEST_PAGE: usize = 1_000;
 
 impl DynamoStore {
@@ -40,7 +40,7 @@ impl DynamoStore {
     /// Lists the entries of one record, newest version first, sides ascending.
     ///
     /// A page never ends within a version, unless one version alone has more entries than the
-    /// limit. Read backwards, such a version would show its last sides, so it is read again
+    /// limit. Reading backwards would return the last sides of such a version, so it is read again
     /// forwards.
     pub(crate) async fn list_history(
         &self,
@@ -51,10 +51,10 @@ impl DynamoStore {
     ) -> Result<Vec<HistoryEntry>> {
         let mut call = self.reading("history_of");
         let prefix = history_prefix(*key);
-        // Sort keys of versions below `before` are below this; without it, all are.
+        // Sort keys of versions below `before` are below this. Without `before`, all are.
         let high = before.map_or(format!("{prefix}~"), |before| format!("{prefix}{before:010}"));
         let range = Range::Between(prefix.clone(), high);
-        // One more than wanted tells whether the last version is whole.
+        // One more than wanted tells whether the last version is complete.
         let wanted = limit.saturating_add(1);
         let mut found =
             self.list_entries(&mut call, user, range, Order::Descending, wanted).await?;
@@ -65,7 +65,7 @@ impl DynamoStore {
         let split = found.get(limit).map(|entry| entry.key.version);
         let newest = found.first().map(|entry| entry.key.version);
         if split == newest {
-            // The newest version alone has too many sides: the first of them.
+            // The newest version alone has too many sides: return the first of them.
             let version = format!("{prefix}{:010}#", newest.unwrap_or_default());
             let range = Range::Between(version.clone(), format!("{version}~"));
             return self.list_entries(&mut call, user, range, Order::Ascending, limit).await;
@@ -75,8 +75,8 @@ impl DynamoStore {
         Ok(found)
     }
 
-    /// Reads pages until there are `limit` entries or no more. An entry that cannot be read by its
-    /// key takes no place.
+    /// Reads pages until there are `limit` entries or no more. An entry whose key cannot be read is
+    /// ignored.
     async fn list_entries(
         &self,
         call: &mut Call,

@@ -1,8 +1,8 @@
-//! Whom the client takes for Amazon: the certificates that HTTPS is checked with.
+//! The root certificates for HTTPS.
 //!
 //! Reading all certificates of a machine takes longer than the rest of a function's start. Amazon's
-//! own services need five of them. So the client begins with these five, and reads the machine's
-//! when it first meets a certificate that needs another.
+//! own services need only five of them. So the client starts with these five, and reads the
+//! machine's when it first gets a certificate that needs another one.
 
 use aws_sdk_dynamodb::config::{RuntimeComponents, SharedHttpClient};
 use aws_smithy_http_client::Builder;
@@ -20,19 +20,19 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The roots of everything that Amazon's services show, as Amazon Trust Services names them.
+/// The roots of all certificates of Amazon's services, as Amazon Trust Services names them.
 /// <https://www.amazontrust.com/repository/>
 const AMAZONS: &[u8] = include_bytes!("amazon-roots.crt");
 
-/// Returns an HTTP client for Amazon's services and those that stand in for them. Several clients
-/// of the SDK can share it.
+/// Returns an HTTP client for Amazon's services, and for services that imitate them. Several
+/// clients of the SDK can share it.
 ///
-/// A certificate is good if one of Amazon's five roots, which are compiled in, or one of this
-/// machine's is behind it. The machine's are not read before somebody shows a certificate that
-/// needs them: that takes longer than everything else at the start of a process.
+/// A certificate is accepted if it leads to one of Amazon's five roots, which are compiled in, or
+/// to one of this machine's. The machine's roots are read only when a certificate needs them,
+/// because that takes longer than the rest of a process's start.
 ///
-/// `SSL_CERT_FILE` and `SSL_CERT_DIR` name other roots of the machine; with either of them Amazon's
-/// are not trusted unless they are there.
+/// If `SSL_CERT_FILE` or `SSL_CERT_DIR` is set, it names the machine's roots. Amazon's are then
+/// trusted only if they are among them.
 ///
 /// Nothing is connected before the first request.
 pub fn http_client() -> SharedHttpClient {
@@ -55,20 +55,20 @@ fn machines() -> SharedHttpClient {
 }
 
 fn trusting(roots: TrustStore) -> SharedHttpClient {
-    // Building checks nothing, and so does not fail; if it did, the machine's roots would count.
+    // Building checks nothing and so does not fail. If it did, the machine's roots would be used.
     let context = TlsContext::builder().with_trust_store(roots).build().unwrap_or_default();
     let tls = Provider::Rustls(CryptoMode::AwsLc);
     Builder::new().tls_provider(tls).tls_context(context).build_https()
 }
 
-/// Two clients: one that trusts few roots and starts quickly, and one for everybody else.
+/// Two clients: one that trusts few roots and starts quickly, and one that trusts the machine's.
 #[derive(Debug)]
 struct Https {
     amazons: SharedHttpClient,
     machines: SharedHttpClient,
-    /// Whether somebody was met whom the first one does not know.
+    /// Whether a certificate needed the second client.
     ///
-    /// Once true it stays so, and new connections use the other client directly.
+    /// Once true it stays true, and new connections use the second client directly.
     is_needed: Arc<AtomicBool>,
 }
 
@@ -92,8 +92,8 @@ impl HttpClient for Https {
     }
 }
 
-/// Sends a request over the first client, and once more over the second if the handshake failed
-/// because of who signed the certificate.
+/// Sends a request over the first client. If the handshake failed because of an unknown issuer,
+/// sends it once more over the second.
 #[derive(Debug)]
 struct Connector {
     amazons: SharedHttpConnector,
@@ -124,7 +124,7 @@ impl HttpConnector for Connector {
     }
 }
 
-/// Whether a certificate was refused because of who signed it.
+/// Whether a certificate was refused because its issuer is unknown.
 fn is_unknown_issuer(error: &ConnectorError) -> bool {
     let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = next {
@@ -137,8 +137,8 @@ fn is_unknown_issuer(error: &ConnectorError) -> bool {
     false
 }
 
-/// What TLS says within an I/O error, or within one that is within one. An I/O error's own source
-/// is that of what it wraps, and so passes over it.
+/// The TLS error within an I/O error, also if there are several layers. An I/O error's own `source`
+/// is the source of the wrapped error, and so skips that error.
 fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a TlsError> {
     match error.downcast_ref::<io::Error>() {
         Some(error) => error.get_ref().and_then(|within| tls_error(within)),
@@ -157,7 +157,7 @@ mod tests {
     use tokio_rustls::rustls::pki_types::CertificateDer;
     use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 
-    /// The machine's roots, where nobody is to need them.
+    /// The machine's roots, in tests in which nobody may need them.
     #[derive(Debug)]
     struct Untouched;
 
@@ -176,12 +176,13 @@ mod tests {
         tokio::task::spawn_blocking(endpoint).await.unwrap().to_owned()
     }
 
-    /// A DynamoDB whose certificate is by `authority`.
+    /// A DynamoDB whose certificate is signed by `authority`.
     async fn signed(authority: Authority) -> String {
         tls(authority, &plain().await).await.unwrap()
     }
 
-    /// Asks for an item of a table that is not there, twice; that there is none is an answer.
+    /// Reads an item of a missing table, twice. An answer that there is no such table counts as
+    /// success.
     async fn ask(address: String, http: SharedHttpClient) -> [Result<(), String>; 2] {
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())

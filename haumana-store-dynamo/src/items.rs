@@ -1,7 +1,7 @@
 //! Reading and writing the attributes of items.
 //!
-//! Readers answer [`Bad`] with the name of the attribute and never its value: the name may be
-//! logged.
+//! Readers return [`Bad`] with the name of the attribute and never its value, because the name may
+//! be logged.
 
 use crate::error::Bad;
 use crate::schema::{ItemKey, TableSchema};
@@ -29,22 +29,21 @@ pub(crate) fn sort_of(table: TableSchema, item: &Item) -> Result<&str, Bad> {
     text(item, table.sort)
 }
 
-/// Makes a number; they hold 38 digits, so 64 bits stay exact.
+/// Makes a number. Numbers hold 38 digits, so 64 bits stay exact.
 pub(crate) fn n(number: impl Display) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
-/// Makes a binary of 16 bytes.
+/// Makes a binary of 16 bytes, in big-endian order.
 ///
-/// 16 bytes in big-endian order. As a decimal number 128 bits would not fit the 38 digits that
-/// DynamoDB keeps.
+/// As a decimal number, 128 bits would not fit the 38 digits that DynamoDB keeps.
 pub(crate) fn bits(bits: u128) -> AttributeValue {
     AttributeValue::B(Blob::new(bits.to_be_bytes()))
 }
 
 /// Reads a number.
 ///
-/// A number that does not fit `T` is as unreadable as a missing one.
+/// A number that does not fit `T` counts as unreadable, like a missing one.
 pub(crate) fn number<T: FromStr>(item: &Item, name: &'static str) -> Result<T, Bad> {
     match item.get(name) {
         Some(AttributeValue::N(number)) => number.parse().map_err(|_| Bad(name)),

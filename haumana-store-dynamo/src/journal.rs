@@ -1,23 +1,23 @@
 //! The journal of erasures, which a restore replays.
 //!
-//! It is in a partition of its own in the table of the history, whose items there never expire. A
-//! restore to a point in time makes new tables and leaves those from before as they are, with their
-//! journal: [`DynamoStore::replay_erasures_of`] reads it there.
+//! It is in a partition of its own in the table of the history, whose items there never expire.
+//! Restoring to a point in time makes new tables and leaves the old ones unchanged, with their
+//! journal. [`DynamoStore::replay_erasures_of`] reads it there.
 //!
 //! # Items
 //!
-//! All are in the partition `ERASED` and a tab. None has `_expires`.
+//! All are in the partition `ERASED`, followed by a tab. None has `_expires`.
 //!
 //! | sort key | what it holds |
 //! |---|---|
 //! | `KEY` | the 32 bytes under which lives and users are hashed |
-//! | `KEY.` and a hash | the key of another journal, of which users were carried over |
-//! | a hash | a life that was erased; the hash is an attribute too |
-//! | `USER.` and a hash | a user, with the largest version of what was ever erased |
+//! | `KEY.` and a hash | the key of another journal whose users were copied to this one |
+//! | a hash | an erased life; the hash is an attribute too |
+//! | `USER.` and a hash | a user, with the largest version that was ever erased |
 //!
 //! Earlier programs wrote no users, so there are lives without a number.
 //!
-//! A note is written before anything is deleted. If the erasure fails then, the account is in the
+//! A note is written before anything is deleted. If the erasure then fails, the account is in the
 //! state `Erasing` anyway, and the next try finishes it.
 
 use crate::items::{Item, bits, digest, n, number};
@@ -41,7 +41,8 @@ impl DynamoStore {
     /// Notes in the journal that the present life of an account is erased.
     pub(crate) async fn note_erasure(&self, user: &UserId, head: &Head) -> Result<()> {
         let key = self.journal_key().await?;
-        // The number first: a life without one would count as one of an earlier program.
+        // The number is written first: a life without one would count as a life of an earlier
+        // program.
         self.note_floor(erased_user(&key, user), head.max_version).await?;
         let life = erased_life(&key, user, head.epoch);
         let mut item = crate::items::key_item(&erasure_key(&format!("{:032x}", life.bits())));
@@ -49,7 +50,7 @@ impl DynamoStore {
         self.put("erase", HISTORY, &item).await
     }
 
-    /// A larger number that is there already stays.
+    /// If a larger number is stored already, it stays.
     async fn note_floor(&self, user: Digest, floor: Version) -> Result<()> {
         let mut item = crate::items::key_item(&floor_key(user));
         item.insert(USER.to_owned(), bits(user.bits()));
@@ -60,7 +61,7 @@ impl DynamoStore {
         self.put_if("erase", HISTORY, &item, &condition).await.map(drop)
     }
 
-    /// Returns the largest version of what was ever erased of a user.
+    /// Returns the largest version that was ever erased of a user.
     pub(crate) async fn read_floor(&self, user: &UserId) -> Result<Option<Version>> {
         // No other sort key is between these.
         let keys = Range::Between(ERASURES_KEY.to_owned(), format!("{ERASURES_KEY}~"));
@@ -80,11 +81,11 @@ impl DynamoStore {
         Ok(floor)
     }
 
-    /// Takes over, from the journal of other tables, how far the versions of erased users went.
+    /// Copies the largest erased version of each user from the journal of other tables.
     ///
-    /// These tables may know nothing of a user, so it is noted although there is nothing to erase.
-    /// Tables that were put back to an earlier time have the key of those before, or none yet. If
-    /// they have drawn another one, the key comes along with the users.
+    /// It is noted even if these tables know nothing of the user. Restored tables have the key of
+    /// the earlier ones, or none yet. If they have drawn another key, the earlier key is copied
+    /// with the users.
     pub(crate) async fn carry(&self, other: &Journaled) -> Result<()> {
         let absent = |name| Condition {
             text: "attribute_not_exists(#key)",
@@ -112,8 +113,8 @@ impl DynamoStore {
 
     /// Returns the key of the journal, which is drawn at the first erasure.
     ///
-    /// Two processes that draw at once agree: the condition lets one of them write, and both read
-    /// it.
+    /// If two processes draw one at once, the condition lets one of them write, and both read that
+    /// key.
     async fn journal_key(&self) -> Result<[u8; 32]> {
         let at = erasure_key(ERASURES_KEY);
         if let Some(key) =
@@ -125,7 +126,7 @@ impl DynamoStore {
         item.insert(KEY.to_owned(), AttributeValue::B(Blob::new(draw_key())));
         let (text, name) = ("attribute_not_exists(#key)", ("#key", KEY));
         let condition = Condition { text, name, values: Item::new() };
-        // If somebody was faster, theirs counts.
+        // If another process was faster, its key counts.
         self.put_if("erase", HISTORY, &item, &condition).await?;
         let found = self.get(&mut self.reading("erase"), &at).await?.as_ref().and_then(read_key);
         found.ok_or_else(|| corrupt("erase")(crate::error::Bad(KEY)))
@@ -147,9 +148,9 @@ impl DynamoStore {
     }
 }
 
-/// What a journal holds.
+/// The content of a journal.
 pub(crate) struct Journaled {
-    /// Its own key, and behind it those of users that were carried over.
+    /// Its own key first, then those of copied users.
     keys: Vec<[u8; 32]>,
     pub(crate) lives: ErasedLives,
 }
@@ -174,10 +175,10 @@ fn read_key(item: &Item) -> Option<[u8; 32]> {
     crate::items::bytes(item, KEY).ok()?.try_into().ok()
 }
 
-/// The system seeds each of these with bits of its own; what they make of a number tells nobody
-/// what they make of another.
+/// The standard library gets a random seed from the system. The hash of one number under that seed
+/// does not reveal the hash of another.
 ///
-/// 32 bytes are four hashes under one random seed of the standard library.
+/// The 32 bytes are four hashes under one seed.
 fn draw_key() -> [u8; 32] {
     let random = RandomState::new();
     let mut key = [0; 32];

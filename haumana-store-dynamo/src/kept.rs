@@ -1,12 +1,12 @@
 //! The schema that the records were last served with.
 //!
-//! It is in a partition of its own in the table of the history, whose items there never expire. Its
-//! text is cut into parts, as DynamoDB bounds items. The keys of the parts name the text, and one item
-//! says which text counts, so that a reader never meets parts of two.
+//! It is in a partition of its own in the table of the history, whose items there never expire. The
+//! text is cut into parts, because DynamoDB limits the size of an item. The keys of the parts name
+//! the text, and one item says which text counts. So a reader never combines parts of two texts.
 //!
-//! Replacing it: the new parts are written first, under a name of their own, the hash of the new
-//! text. Then one conditional write points to them. Parts of earlier texts stay; they are few, and
-//! a reader that was given the old name before can still read them.
+//! To replace it, the new parts are written first, under a name of their own: the hash of the new
+//! text. Then one conditional write points to them. Parts of earlier texts stay. They are few, and
+//! a reader that has just read the old name can still read them.
 
 use crate::error::Bad;
 use crate::items::{Item, bytes, digest, key_item, number};
@@ -26,8 +26,8 @@ const PARTS: &str = "_parts";
 const PART: &str = "_part";
 
 impl DynamoStore {
-    /// The hash is checked after the parts are put together, so a missing part is `Corrupt` and not
-    /// a shorter schema.
+    /// The hash is checked after the parts are joined. So a missing part is `Corrupt`, and not a
+    /// shorter schema.
     pub(crate) async fn read_kept(&self) -> Result<Option<String>> {
         let op = "kept_schema";
         let Some(item) = self.get(&mut self.reading(op), &kept_key(KEPT_SORT)).await? else {
@@ -57,8 +57,8 @@ impl DynamoStore {
         text.map(Some).map_err(|_| corrupt(op)(Bad(PART)))
     }
 
-    /// Repeating it is safe: parts are named by their content, and the condition accepts the new
-    /// text.
+    /// Repeating it is safe: parts are named by their content, and the condition also accepts the
+    /// new text.
     pub(crate) async fn write_kept(&self, expected: Option<&str>, next: &str) -> Result<()> {
         let name = name_of(next.as_bytes());
         let parts = next.as_bytes().chunks(PART_BYTES);
@@ -74,7 +74,7 @@ impl DynamoStore {
         self.point(expected, item).await
     }
 
-    /// Says which text counts, if the expected one does, or this one already.
+    /// Sets which text counts, if the expected one counts now, or already this one.
     async fn point(&self, expected: Option<&str>, item: Item) -> Result<()> {
         let op = "keep_schema";
         let expected = expected.map(|text| crate::items::bits(name_of(text.as_bytes()).bits()));
@@ -102,7 +102,7 @@ fn name_of(text: &[u8]) -> Digest {
     Digest::of([b"schema\0".as_slice(), text])
 }
 
-/// The range of a read goes from part 0 to one behind the last, which does not exist.
+/// The range of a read goes from part 0 to one after the last, which does not exist.
 fn sort_of_part(name: Digest, n: usize) -> String {
     format!("{:032x}#{n:04}", name.bits())
 }

@@ -1,17 +1,17 @@
-//! [`Store`](haumana_sync::Store) on DynamoDB: production, with no servers to run.
+//! [`Store`](haumana_sync::Store) on DynamoDB: for production without servers.
 //!
 //! # When to use it
 //!
-//! It fits services without servers of their own: Lambda functions, or many small hosts, for users
-//! whose number nobody knows beforehand. It costs what is used, and nothing at night. Every call
-//! goes over the network, so one machine alone is faster with the store on SQLite.
+//! Use it for services without servers of their own: Lambda functions, or many small hosts, with
+//! any number of users. You pay for what is used, and nothing at night. Every call goes over the
+//! network, so on one machine alone the store on SQLite is faster.
 //!
 //! # Reading order
 //!
 //! 1. [`DynamoOptions`] and [`DynamoStore`]: opening and serving. [`Credentials`], [`Columns`],
 //!    [`Retry`] and [`Deadline`] are parts of the options.
 //! 2. [`DynamoStore::create_tables`], [`DynamoStore::check_tables`], [`definitions`]: the tables.
-//! 3. [`DynamoStore::generation`]: which time of the data this is; the engine needs it.
+//! 3. [`DynamoStore::generation`]: the life of the data; the engine needs its generation.
 //! 4. [`Allowance`]: what one account may cost.
 //! 5. [`Consumed`] and [`rules`]: what requests cost.
 //! 6. [`http_client`]: for other clients of AWS in the same process.
@@ -40,35 +40,35 @@
 //! # }
 //! ```
 //!
-//! # How it is laid out
+//! # The tables
 //!
-//! Three tables, defined in `schema.rs` and printed in `tables.json`: pieces (with the heads under
-//! partitions of their own), sessions (with the conflicts of the inbox), and history, the only one
-//! from which DynamoDB deletes by itself. A local index has each user's records in the order of the
-//! stream, so that a pull reads what changed.
+//! There are three tables, defined in `schema.rs` and printed in `tables.json`: pieces (with the
+//! heads under partitions of their own), sessions (with the conflicts of the inbox), and history,
+//! the only one from which DynamoDB deletes by itself. A local index has each user's records in the
+//! order of the stream, so that a pull reads only changes.
 //!
-//! # How a commit is whole
+//! # How a page never misses a part of a commit
 //!
-//! A commit is one transaction; the head is its only condition. A Query is no snapshot: it may meet
-//! a part of a transaction. So the head remembers which records the last commits wrote, nothing
-//! beyond the head is delivered, and a reader that misses a record reads again.
+//! A commit is one transaction; the head is its only condition. A Query is not a snapshot: it may
+//! find a part of a transaction. So the head remembers which records the last commits wrote.
+//! Nothing beyond the head is delivered, and a reader that misses a record reads again.
 //!
 //! # How much one user can have
 //!
-//! DynamoDB keeps at most 10 GB for one partition of a table with a local index. Past that a commit
-//! in which an item grows is [`Full`](haumana_sync::store::ErrorKind::Full), and one in which none
-//! does goes through.
+//! DynamoDB keeps at most 10 GB for one partition of a table with a local index. Beyond that, a
+//! commit in which an item grows is [`Full`](haumana_sync::store::ErrorKind::Full). A commit in
+//! which no item grows succeeds.
 //!
 //! # How long a call takes
 //!
-//! The SDK's retries are off. `retry.rs` sends again what may go through, within a budget and
-//! before the host's [`Deadline`], and then says `Throttled`, `Unavailable` or, of a commit whose
-//! answer was lost, `Unknown`.
+//! The SDK's retries are off. `retry.rs` repeats requests that may still succeed, within a budget
+//! and before the host's [`Deadline`]. After that the call is `Throttled`, `Unavailable` or, for a
+//! commit whose answer was lost, `Unknown`.
 //!
 //! # What costs how much
 //!
-//! [`DynamoStore::take_consumed`] tells what the service says; [`rules`] is AWS's arithmetic, and a
-//! test holds the two together.
+//! [`DynamoStore::take_consumed`] returns the service's own figures. [`rules`] is AWS's arithmetic,
+//! and a test compares the two.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod allowance;

@@ -1,11 +1,11 @@
 //! Which generation the tables are in.
 //!
 //! It is one item in a partition of its own in the table of the history, whose items there never
-//! expire. It only grows, so that nobody serves the tables in an earlier generation by leaving a
-//! setting out. A restore brings back the number of its time.
+//! expire. It only grows. So a process that lacks the setting cannot serve the tables in an earlier
+//! generation. A restore brings back the number of its time.
 //!
 //! The condition of the write makes it safe with any number of processes: a lower number never
-//! replaces a higher one. A process that was started with a lower one serves in the higher.
+//! replaces a higher one. A process that was started with a lower one serves in the higher one.
 
 use crate::items::{Item, key_item, n, number};
 use crate::requests::Condition;
@@ -16,15 +16,15 @@ use haumana_sync::store::{Generation, Result};
 const GENERATION: &str = "_generation";
 
 impl DynamoStore {
-    /// Returns the generation that the tables are in: `asked`, or a higher one that they were in
-    /// before. Writes down what is new.
+    /// Returns the generation of the tables: `asked`, or a higher one in which they were before.
+    /// Writes it if it is new.
     ///
-    /// Pass what it returns to the engine. After a restore to a point in time the tables are other
-    /// ones that know an earlier number, so an operator raises `asked` then.
+    /// Pass the result to the engine. After a restore to a point in time the tables are new ones
+    /// with an earlier number. So an operator must raise `asked` then.
     ///
     /// # Guarantees
     ///
-    /// - What was returned once is never followed by less, whoever asks.
+    /// - Later calls never return less, in any process.
     /// - Nothing is written if the tables know `asked` or a higher one.
     ///
     /// # Errors
@@ -33,18 +33,18 @@ impl DynamoStore {
     pub async fn generation(&self, asked: Generation) -> Result<Generation> {
         loop {
             let known = self.known_generation().await?.unwrap_or_default();
-            // Where nothing was ever raised there is no item, and none is needed.
+            // If nothing was ever raised, there is no item, and none is needed.
             if asked <= known {
                 return Ok(known);
             }
             if self.raise(asked).await? {
                 return Ok(asked);
             }
-            // Somebody has raised it further meanwhile, which the next read finds.
+            // Another process has raised it further meanwhile; the next read finds that.
         }
     }
 
-    /// Returns the generation that is written down; `None` if there is none.
+    /// Returns the stored generation; `None` if there is none.
     ///
     /// # Errors
     ///
@@ -56,7 +56,7 @@ impl DynamoStore {
         item.map(read).transpose().map_err(corrupt(op))
     }
 
-    /// Writes a generation down; tells whether a lower one, or none, was there.
+    /// Stores a generation. Returns whether a lower one, or none, was stored before.
     async fn raise(&self, next: Generation) -> Result<bool> {
         let mut item = key_item(&life_key());
         item.insert(GENERATION.to_owned(), n(next.0));

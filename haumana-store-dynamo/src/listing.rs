@@ -1,11 +1,11 @@
-//! Reading the index: what there is, and in which order it last changed.
+//! Reading the index: which records there are, in the order of their last change.
 //!
-//! All reads of the index are strongly consistent: a local index allows that, and a listing is what
-//! all other reads are compared with. Strong consistency means that finished writes are seen. It
-//! does not mean that a transaction in progress is seen as a whole, which is what [`Looks`] and the
-//! memory of the head are for.
+//! All reads of the index are strongly consistent: a local index allows that, and all other reads
+//! are compared with a listing. Strong consistency means that finished writes are seen. It does not
+//! mean that a transaction in progress is seen as a whole. For that there are [`Looks`] and the
+//! memory of the head.
 //!
-//! An entry whose attributes cannot be read is passed over. A read by key still finds its record.
+//! An entry whose attributes cannot be read is skipped. A read by key still finds its record.
 
 use crate::heads::{Recent, StoredHead, mark};
 use crate::items::Item;
@@ -19,16 +19,16 @@ use haumana_sync::store::{CommitId, IndexEntry, Result, Revision, Stamp};
 use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// How many entries a page asks for at least: as many as one read unit holds.
+/// The fewest entries that a page asks for: as many as one read unit holds.
 const FIRST_PAGE: i32 = 25;
-/// How many entries a page asks for at most; 1 MB holds about 6,000.
+/// The most entries that a page asks for. 1 MB holds about 6,000.
 const LARGEST_PAGE: i32 = 6_000;
 
 impl DynamoStore {
     /// Lists the records of one kind by id.
     ///
-    /// Reads the index of the whole table, of whatever kinds, since places sort by revision and not
-    /// by kind.
+    /// It reads the index of the whole table, with all its kinds, since places sort by revision and
+    /// not by kind.
     pub(crate) async fn list_kind(
         &self,
         user: &UserId,
@@ -55,9 +55,9 @@ impl DynamoStore {
         }
     }
 
-    /// Lists all of a table's index that stands in `range`, in the order of places.
+    /// Lists all entries of a table's index in `range`, in the order of places.
     ///
-    /// Has no limit: it is for the tail of a stream, or for an account as a whole.
+    /// It has no limit: it is for the tail of a stream, or for a whole account.
     pub(crate) async fn list_behind(
         &self,
         call: &mut Call,
@@ -75,10 +75,10 @@ impl DynamoStore {
         Ok(listed)
     }
 
-    /// Lists a table's index in the order of places until it holds more than `wanted` records that
-    /// count. Returns also whether it came to the end.
+    /// Lists a table's index in the order of places until it has more than `wanted` records that
+    /// count. Also returns whether it reached the end.
     ///
-    /// Each request asks for what is still missing, so a short page costs one unit and a long one
+    /// Each request asks for what is still missing. So a short page costs one unit, and a long one
     /// takes few requests.
     pub(crate) async fn list_some(
         &self,
@@ -111,8 +111,8 @@ impl DynamoStore {
         }
     }
 
-    /// Lists a table's index backwards as far as it is stamped later than `stamp`, in pages that
-    /// grow. Stamps never decrease along the stream, so what comes behind is older.
+    /// Lists a table's index backwards, as far as entries are stamped later than `stamp`, in pages
+    /// that grow. Stamps never decrease along the stream, so all entries before are older.
     ///
     /// Pages begin small, because a device that syncs often is behind by a few records.
     pub(crate) async fn list_later_than(
@@ -143,27 +143,27 @@ impl DynamoStore {
     }
 }
 
-/// How often a call has looked for what the last commits wrote.
+/// Counts how often a call has looked for the records of the last commits.
 ///
-/// A Query that meets a part of a commit meets the whole of it soon after. What is still not there, of
-/// commits that are long over, was deleted by hand: then the rest is answered as it is.
+/// If a Query finds a part of a commit, a later one soon finds all of it. If a record of an old
+/// commit is still missing, it was deleted by hand. Then the other records are returned without it.
 #[derive(Debug, Default)]
 pub(crate) struct Looks {
     n: u32,
-    /// The head that they were under.
+    /// The head for which it has looked.
     under: Option<CommitId>,
 }
 
 impl Looks {
-    /// How often a call looks at least, under one head.
+    /// The fewest looks of a call, for one head.
     const ENOUGH: u32 = 5;
-    /// No transaction is half visible for so long.
+    /// No transaction is half visible for as long as this.
     const OVER_SECS: i64 = 60;
 
-    /// Counts a look that missed something, and tells whether another one is in vain.
+    /// Counts a look that missed something. Returns whether another look would be in vain.
     pub(crate) fn are_enough(&mut self, head: &StoredHead) -> bool {
         if self.under != Some(head.head.commit) {
-            // Somebody has committed since: what is missed may be another record.
+            // Somebody has committed since, so another record may be missing now.
             *self = Self { n: 0, under: Some(head.head.commit) };
         }
         self.n += 1;
@@ -175,10 +175,11 @@ impl Looks {
 }
 
 impl StoredHead {
-    /// Whether a record that one of the `due` last commits wrote to `table` is not among `listed`,
-    /// or only as it was before.
+    /// Whether a record that one of the `due` last commits wrote to `table` is missing in `listed`,
+    /// or listed in its old state.
     ///
-    /// A record that was changed again since is listed with a later revision, which counts as seen.
+    /// A record that was changed again since is listed with a later revision, which counts as
+    /// found.
     pub(crate) fn is_missing(
         &self,
         table: TableSchema,
@@ -200,7 +201,7 @@ impl StoredHead {
     }
 }
 
-/// Of each record the latest entry: a record that changes while pages are read is met twice.
+/// The latest entry of each record. A record that changes while pages are read is found twice.
 pub(crate) fn newest(listed: Vec<Listed>) -> HashMap<Key, Listed> {
     let mut newest: HashMap<Key, Listed> = HashMap::with_capacity(listed.len());
     for one in listed {
@@ -212,9 +213,9 @@ pub(crate) fn newest(listed: Vec<Listed>) -> HashMap<Key, Listed> {
     newest
 }
 
-/// What a reader says that met a part of a commit.
+/// The failure of a reader that found a part of a commit.
 ///
-/// It is retried like a throttled request, and ends as `Throttled` if the time is over.
+/// It is retried like a throttled request. If the time is over, it is `Throttled`.
 pub(crate) fn torn() -> crate::error::Failure {
     crate::error::Failure::new(crate::error::Class::Throttled, "a part of a commit")
 }

@@ -1,11 +1,11 @@
-//! What the service says that its work has cost.
+//! The service's own figures of what its work has cost.
 //!
 //! Every request for data asks for the capacity that it consumed, and the answer is added here. So
-//! the numbers are the service's own and not an estimate; [`rules`](crate::rules) is the estimate,
+//! the numbers are the service's own and not an estimate. [`rules`](crate::rules) has the estimate,
 //! and a test compares them.
 //!
-//! Units are added as halves, because an eventually consistent read costs half a unit, and whole
-//! numbers can be added without a lock.
+//! Units are added as halves, because an eventually consistent read costs half a unit. So they are
+//! whole numbers, which can be added without a lock.
 
 use aws_sdk_dynamodb::types::ConsumedCapacity;
 use std::sync::Arc;
@@ -17,21 +17,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// besides storage.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Consumed {
-    /// Requests that were answered with success.
+    /// Requests that succeeded.
     pub requests: u64,
     /// Read request units.
     pub read_units: f64,
     /// Write request units.
     pub write_units: f64,
-    /// How often something was asked again, because it failed, was refused for now, or met a part
-    /// of a commit. The rest of a batch that was done in part is no retry if it got on.
+    /// How often a request was repeated, because it failed, was refused for now, or found a part of
+    /// a commit. Sending the rest of a batch that was done in part is not a retry, if the batch
+    /// made progress.
     ///
-    /// A number that stays above zero means that a table is too hot, or that the service is
-    /// failing.
+    /// If this number stays above zero, a table is too hot, or the service is failing.
     pub retries: u64,
 }
 
-/// What a request does with its units.
+/// Whether a request reads or writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
     Read,
@@ -59,12 +59,12 @@ impl Retries {
 }
 
 impl Meter {
-    /// Returns what calls count their retries with.
+    /// Returns the counter for the retries of calls.
     pub(crate) fn retries(&self) -> Retries {
         self.retries.clone()
     }
 
-    /// Adds an answered request; returns its units, if the service told them.
+    /// Adds an answered request. Returns its units, if the service has reported them.
     pub(crate) fn add(&self, direction: Direction, consumed: &[ConsumedCapacity]) -> Option<f64> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let units: Vec<f64> =
@@ -81,8 +81,8 @@ impl Meter {
 
     /// Returns what was consumed since the last call of this method, and starts over.
     ///
-    /// Each number is taken for itself. A request that ends in between may have its parts in two
-    /// results, never in both.
+    /// Each number is taken separately. If a request ends in between, its numbers may be in two
+    /// results. None is counted twice.
     pub(crate) fn take(&self) -> Consumed {
         let halves = |count: &AtomicU64| count.swap(0, Ordering::Relaxed) as f64 / 2.0;
         Consumed {

@@ -1,11 +1,11 @@
-//! What an operator asks for, of all users together: the only calls that scan tables.
+//! An operator's calls, for all users together. Only these calls scan tables.
 //!
 //! DynamoDB has no list of users. A scan reads a whole table and is billed for all of it, so these
-//! calls are for operators and not for requests. They go page by page, and a place is the key at
-//! which the last page ended.
+//! calls are for operators and not for requests. They go page by page; a place is the key at which
+//! the last page ended.
 //!
-//! Heads are found by the prefix of their partition, in the table of pieces, whose items are passed
-//! over.
+//! Heads are found by the prefix of their partition, in the table of pieces. Other items of that
+//! table are skipped.
 
 use crate::heads;
 use crate::items::{Item, text};
@@ -26,13 +26,13 @@ use haumana_sync::time::UnixMillis;
 
 /// LIMIT: how many items one call of a sweep looks at.
 ///
-/// A call costs what the items cost that it looks at, whether any of them is due or not.
+/// A call costs as much as the items that it looks at, even if none of them is due.
 const SWEEP_ITEMS: usize = 500;
 
 #[async_trait::async_trait]
 impl Operate for DynamoStore {
-    /// DynamoDB deletes expired history by itself, some days later. This is for a retention that
-    /// was made shorter, whose items expire as they were told before.
+    /// DynamoDB deletes expired history by itself, some days later. This call is for a retention
+    /// that was shortened: stored items still have their old time of expiry.
     async fn sweep(
         &self,
         before: UnixMillis,
@@ -45,7 +45,7 @@ impl Operate for DynamoStore {
         let answer = self.scan(&mut call, HISTORY, from, Some(items)).await?;
         let mut due = Vec::new();
         for item in &answer.items {
-            // Slips and the journal are no entries.
+            // Slips and the journal are not entries.
             let partition = text(item, HISTORY.partition).ok();
             let Some(user) = partition.and_then(history_user) else { continue };
             let Ok(entry) = past::decode(item) else { continue };
@@ -92,7 +92,7 @@ impl Operate for DynamoStore {
             let heads = answer.items.iter().filter_map(|item| Some((user(item)?, item)));
             let heads: Vec<(UserId, &Item)> = heads.collect();
             let n_heads = heads.len();
-            // Behind the last user that is returned, if the page has more.
+            // Behind the last returned user, if the page has more.
             let last = heads.get(limit - 1).filter(|_| limit < n_heads).map(|(_, item)| *item);
             let next = last.or(answer.next.as_ref());
             let next = next.and_then(|item| encode_place(PIECES, item)).map(ScanPlace);
@@ -121,7 +121,7 @@ impl Operate for DynamoStore {
             consistent: true,
         };
         let answer = self.query(&mut self.writing("user_history"), &asked, None).await?;
-        // Slips and the like are no entries.
+        // Slips and other items are not entries.
         let entries = answer.items.iter().filter_map(past::read).collect();
         let sort = |item: &Item| text(item, HISTORY.sort).ok().map(str::to_owned);
         Ok(HistoryPart { entries, next: answer.next.as_ref().and_then(sort).map(ScanPlace) })
@@ -137,14 +137,14 @@ impl Operate for DynamoStore {
 }
 
 impl DynamoStore {
-    /// Does what [`Operate::replay_erasures`] does, by the journal of other tables: those that were
-    /// in use until these were restored.
+    /// Does what [`Operate::replay_erasures`] does, with the journal of other tables: those that
+    /// were in use before these were restored.
     ///
     /// Call it on the restored tables before they serve anybody.
     ///
     /// # Errors
     ///
-    /// As [`Operate::replay_erasures`]. The same call again goes on.
+    /// Those of [`Operate::replay_erasures`]. The same call again continues.
     pub async fn replay_erasures_of(&self, journal: &DynamoStore) -> Result<usize> {
         let Some(journaled) = journal.read_journal().await? else { return Ok(0) };
         if !std::ptr::eq(self, journal) {
@@ -167,17 +167,17 @@ impl DynamoStore {
         }
     }
 
-    /// The head is advanced first, so that devices are told, and then the account is emptied.
+    /// The head is advanced first, so that devices learn of it, and then the account is emptied.
     async fn erase_again(&self, user: &UserId, head: &Head, next: Head) -> Result<()> {
         let batch = Batch { head: next, records: Vec::new(), history: Vec::new() };
-        // Nothing is served from tables that are being restored, so nobody is faster.
+        // Nothing is served from tables that are being restored, so nobody else commits.
         self.commit(user, Some(head), &batch).await?;
         self.erase(user).await.map(|_| ())
     }
 
     /// Reads one page of a table, of all users.
     ///
-    /// Strongly consistent: an account that was made a moment ago is there.
+    /// It is strongly consistent: it finds an account that was made a moment ago.
     async fn scan(
         &self,
         call: &mut Call,

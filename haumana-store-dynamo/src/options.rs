@@ -1,7 +1,7 @@
-//! What a store is opened with.
+//! The options of a store.
 //!
-//! Everything is passed in. Environment variables are read by [`Credentials::from_environment`],
-//! which a host calls if it wants that, and by [`http_client`](crate::http_client).
+//! All of them are passed in. Only [`Credentials::from_environment`], which a host may call, and
+//! [`http_client`](crate::http_client) read environment variables.
 
 use crate::allowance::Allowance;
 use crate::columns::EXTRA;
@@ -17,34 +17,35 @@ use tokio::time::Instant;
 
 /// Says where a [`DynamoStore`](crate::DynamoStore) is and how it behaves.
 ///
-/// There is no default: whoever opens a store decides each of these.
+/// There is no default: the program that opens a store decides each of these.
 #[derive(Clone, Debug)]
 pub struct DynamoOptions {
-    /// What the tables' names begin with; [`DEFAULT_PREFIX`](crate::DEFAULT_PREFIX) in production.
+    /// The prefix of the tables' names; [`DEFAULT_PREFIX`](crate::DEFAULT_PREFIX) in production.
     ///
-    /// Two deployments in one account and region have two prefixes.
+    /// Two deployments in one account and region need two prefixes.
     pub prefix: String,
     /// The AWS region.
     pub region: String,
-    /// Where the service is, if it is not Amazon's: `http://127.0.0.1:8000`.
+    /// The address of the service, if it is not Amazon's: `http://127.0.0.1:8000`.
     pub endpoint: Option<String>,
-    /// Who is calling.
+    /// The credentials.
     ///
-    /// They are taken once. A host whose temporary credentials run out opens another store.
+    /// They are read once. If a host has temporary credentials and they expire, it opens another
+    /// store.
     pub credentials: Credentials,
     /// Which fields of records become attributes that the console shows.
     pub columns: Columns,
-    /// How long history stays after it was superseded, before DynamoDB deletes it by itself; at
-    /// least the retention time of the engine.
+    /// How long history stays after it was superseded, before DynamoDB deletes it by itself. It
+    /// must be at least the retention of the engine.
     ///
-    /// Give it some days more: DynamoDB may delete an item days after it is due, and the engine
-    /// ignores what is past its retention anyway.
+    /// Add some days. The engine ignores history that is past its retention anyway, and DynamoDB
+    /// may delete an item days after it is due.
     pub history_ttl: Duration,
-    /// What one account may cost; `None`: whatever it likes.
+    /// What one account may cost; `None`: no limit.
     pub allowance: Option<Allowance>,
     /// When failed requests are sent again.
     pub retry: Retry,
-    /// When the host must have its answer.
+    /// The time until which the host must have its answer.
     ///
     /// [`NoDeadline`] fits a server, [`RequestDeadline`] a function.
     pub deadline: Arc<dyn Deadline>,
@@ -54,7 +55,7 @@ pub struct DynamoOptions {
     pub http: Option<SharedHttpClient>,
 }
 
-/// Who is calling, as AWS knows them.
+/// AWS credentials.
 #[derive(Clone)]
 pub struct Credentials {
     /// The id of the access key.
@@ -66,12 +67,12 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Takes the credentials that Lambda and command lines put into the environment:
+    /// Reads the credentials that Lambda and command lines put into the environment:
     /// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and, if set, `AWS_SESSION_TOKEN`.
     ///
     /// Returns `None` if one of the first two is missing.
     ///
-    /// It looks nowhere else: not into files, and not at the services that hand out credentials.
+    /// It reads no files, and asks no service that hands out credentials.
     pub fn from_environment() -> Option<Self> {
         let get = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         Some(Self {
@@ -83,17 +84,17 @@ impl Credentials {
 }
 
 impl fmt::Debug for Credentials {
-    /// Shows no more than that there are some.
+    /// Shows nothing of them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Credentials(..)")
     }
 }
 
-/// Which fields of records become attributes of their own, so that the console shows them; all
-/// others stand in the attribute `extra`.
+/// Which fields of records become attributes of their own, so that the console shows them. All
+/// others are in the attribute `extra`.
 ///
-/// What is stored can be read with any columns, so they may change with the schema, and a function
-/// of an earlier deployment reads what a later one has written.
+/// Stored records can be read with any columns. So columns may change with the schema, and a
+/// function of an earlier deployment reads records of a later one.
 ///
 /// ```
 /// use haumana_store_dynamo::Columns;
@@ -112,8 +113,8 @@ impl fmt::Debug for Credentials {
 pub struct Columns(BTreeMap<KindNumber, Vec<String>>);
 
 impl Columns {
-    /// Returns the fields of a schema whose values DynamoDB can hold as they are: texts and switches.
-    /// A field with the name of an attribute that the store has for itself is none of them.
+    /// Returns the fields of a schema whose values DynamoDB can hold unchanged: texts and booleans.
+    /// A field with the name of one of the store's own attributes is left out.
     pub fn of(schema: &Schema) -> Self {
         let of_kind = |kind: &Arc<Kind>| {
             let fields = kind.fields().iter().filter(|field| is_plain(field.field_type()));
@@ -123,7 +124,7 @@ impl Columns {
         Self(schema.kinds().iter().map(of_kind).collect())
     }
 
-    /// Returns the columns of a kind, in the order in which its records have them.
+    /// Returns the columns of a kind, in the order of its records.
     ///
     /// A kind without an entry has none; all of its content is in `extra`.
     pub(crate) fn of_kind(&self, kind: KindNumber) -> &[String] {
@@ -131,22 +132,22 @@ impl Columns {
     }
 }
 
-/// Whether a value of this type is a text or a switch in JSON.
+/// Whether a value of this type is a text or a boolean in JSON.
 fn is_plain(field_type: &FieldType) -> bool {
     use FieldType::{Enum, Flag, Id, Lines, Text, Time};
     matches!(field_type, Text { .. } | Lines { .. } | Flag | Time | Id | Enum { .. })
 }
 
-/// Whether the store has no attribute of this name for itself.
+/// Whether the store has no attribute of its own with this name.
 pub(crate) fn is_free(kind: KindNumber, name: &str) -> bool {
     let table = table_of(kind);
     !(name.starts_with('_') || name == EXTRA || table.key_attributes().any(|key| key == name))
 }
 
-/// When failed requests are sent again. The SDK's own retries are off: this is the only place.
+/// When failed requests are sent again. The SDK's own retries are off.
 ///
-/// A request that is refused for now is sent again after a random part of the wait, so that many
-/// that were refused together do not come together.
+/// A request that is refused for now is sent again after a wait of random length. So requests that
+/// were refused together do not come back together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
     /// How long one call of the store may take, retries and waits included.
@@ -155,14 +156,15 @@ pub struct Retry {
     pub budget: Duration,
     /// How long one request may take.
     pub request: Duration,
-    /// The longest wait before the first retry; it doubles with each, and each is cut at random.
+    /// The longest wait before the first retry. It doubles with each retry, and each is shortened
+    /// at random.
     pub first_wait: Duration,
     /// The longest wait.
     pub longest_wait: Duration,
 }
 
 impl Retry {
-    /// Returns what fits an API whose callers wait at most 30 seconds.
+    /// Returns values for an API whose callers wait at most 30 seconds.
     ///
     /// 20 s for a call, 5 s for a request, waits from 25 ms to 1 s.
     pub fn interactive() -> Self {
@@ -175,10 +177,10 @@ impl Retry {
     }
 }
 
-/// Tells when the host must have its answer. Calls of the store end before, with an error if need
-/// be, so that the host can still say what happened.
+/// Says until when the host must have its answer. Calls of the store end before that, if necessary
+/// with an error, so that the host can still answer.
 ///
-/// It is asked with each request, so it may change between calls.
+/// It is asked at each request, so it may change between calls.
 pub trait Deadline: fmt::Debug + Send + Sync + 'static {
     /// Returns the instant; `None` if there is none.
     fn at(&self) -> Option<Instant>;
@@ -194,18 +196,17 @@ impl Deadline for NoDeadline {
     }
 }
 
-/// The deadline of a host that serves one request at a time, as a Lambda function does: set before
-/// each.
+/// The deadline of a host that serves one request at a time, as a Lambda function does. It is set
+/// before each request.
 ///
-/// Set it to a little less than the time that the function has left, so that an answer still gets
-/// out.
+/// Set it a little before the end of the function's time, so that an answer still gets out.
 ///
 /// A deadline that has passed stays until the next one is set, so calls in between end at once.
 #[derive(Debug, Default)]
 pub struct RequestDeadline(Mutex<Option<Instant>>);
 
 impl RequestDeadline {
-    /// Makes one that is not set.
+    /// Makes one without a deadline.
     pub fn new() -> Self {
         Self::default()
     }

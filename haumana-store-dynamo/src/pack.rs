@@ -1,7 +1,7 @@
-//! Text that nobody reads in the console: compressed where that makes it smaller.
+//! Compressed text, for attributes that nobody reads in the console.
 //!
-//! The type of the attribute tells which it is: a text is itself, a binary is compressed. So no
-//! flag is stored, and a value may be replaced by plain text in the console.
+//! The type of the attribute says which it is: a text is plain, a binary is compressed. So no flag
+//! is stored, and somebody may replace a value by plain text in the console.
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -10,9 +10,9 @@ use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 use std::io::{Read, Write};
 
-/// Shorter text does not get smaller.
+/// Shorter text does not get smaller by compression.
 const WORTH_BYTES: usize = 128;
-/// LIMIT: how far a packed text may unfold; an item of 400 kB that holds more is not ours.
+/// LIMIT: the largest unpacked text. An item of 400 kB that holds more was not written by us.
 const UNPACKED_BYTES: u64 = 64 << 20;
 
 /// Packs `text`: a binary with zlib's format if that is smaller, otherwise the text itself.
@@ -25,7 +25,7 @@ pub(crate) fn pack(text: &str) -> AttributeValue {
     }
 }
 
-/// Unpacks what [`pack`] made; `None` for anything else. The format's checksum is verified.
+/// Unpacks a value of [`pack`]; `None` for anything else. The format's checksum is verified.
 pub(crate) fn unpack(value: &AttributeValue) -> Option<String> {
     match value {
         AttributeValue::S(text) => Some(text.clone()),

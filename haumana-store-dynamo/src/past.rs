@@ -1,13 +1,14 @@
 //! History as items, and the slips that say when it is due to be purged.
 //!
-//! # Two ways in which history ends
+//! # How history ends
 //!
-//! DynamoDB deletes items itself some time after `_expires`, which costs nothing. It is set when
-//! the entry is written: the entry's time, and how long history is kept. That is the usual end.
+//! DynamoDB deletes items itself some time after `_expires`, which costs nothing. That time is set
+//! when the entry is written: the entry's time plus the time for which history is kept. That is the
+//! usual end.
 //!
-//! A purge deletes earlier, as when an operator shortens the retention. It must find what is due
-//! without reading all of a user's history. For that, each commit with history leaves a *slip*
-//! whose sort key is the time of its oldest entry.
+//! A purge deletes earlier, for example when an operator shortens the retention. It must find due
+//! entries without reading all of a user's history. For that, each commit with history leaves a
+//! *slip* whose sort key is the time of its oldest entry.
 
 use crate::error::Bad;
 use crate::items::{Item, bytes, key_item, n, number, sort_of};
@@ -20,11 +21,11 @@ use haumana_sync::store::{CommitId, HistoryEntry, HistoryKey};
 use haumana_sync::time::UnixMillis;
 use std::time::Duration;
 
-/// What the sort keys of slips begin with; no kind of record has this name.
+/// The prefix of the sort keys of slips. No kind of record has this name.
 pub(crate) const SLIPS: &str = "DUE#";
 
-/// Returns the item of an entry. Nobody looks for texts in the history by the console, so they are
-/// compressed: that saves a write unit or two for each edit.
+/// Returns the item of an entry. Nobody reads history in the console, so texts are compressed. That
+/// saves a write unit or two for each edit.
 pub(crate) fn encode(user: &UserId, entry: &HistoryEntry, ttl: Duration) -> Item {
     let mut item = key_item(&history_key(user, entry.key));
     let own = [
@@ -37,14 +38,14 @@ pub(crate) fn encode(user: &UserId, entry: &HistoryEntry, ttl: Duration) -> Item
     item
 }
 
-/// Reads the item of an entry. One that somebody has changed by hand is set aside; `None`: it is no
-/// entry at all.
+/// Reads the item of an entry. If somebody has changed it by hand, it is set aside. `None`: it is
+/// not an entry.
 pub(crate) fn read(item: &Item) -> Option<HistoryEntry> {
     let key = history_of(sort_of(HISTORY, item).ok()?)?;
     Some(decode(item).unwrap_or_else(|_| HistoryEntry::unreadable(key)))
 }
 
-/// Reads the item of an entry that is as it was written.
+/// Reads the item of an unchanged entry.
 pub(crate) fn decode(item: &Item) -> Result<HistoryEntry, Bad> {
     Ok(HistoryEntry {
         key: history_of(sort_of(HISTORY, item)?).ok_or(Bad("sk"))?,
@@ -54,13 +55,13 @@ pub(crate) fn decode(item: &Item) -> Result<HistoryEntry, Bad> {
     })
 }
 
-/// The history that one commit wrote, by time: what purging reads instead of the history itself.
+/// The history that one commit wrote, by time. A purge reads this instead of the history itself.
 ///
-/// The entries of a user are found by record and version. To find those that are due without
-/// reading all, each commit with history leaves one slip whose sort key is the time of its oldest
+/// The entries of a user are found by record and version. So that a purge finds due entries without
+/// reading all, each commit with history leaves one slip. Its sort key is the time of its oldest
 /// entry.
 ///
-/// It is written in the transaction of the commit, so each entry is on one.
+/// It is written in the transaction of the commit, so each entry is on one slip.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Slip {
     pub commit: CommitId,
@@ -71,13 +72,13 @@ pub(crate) struct Slip {
 const SLIP_ENTRY: usize = 1 + 16 + 4 + 4 + 8;
 
 impl Slip {
-    /// Returns the slip of a commit; `None` if there is nothing on it.
+    /// Returns the slip of a commit; `None` if the commit has no history.
     pub(crate) fn of(commit: CommitId, entries: &[HistoryEntry]) -> Option<Self> {
         let entries: Vec<_> = entries.iter().map(|entry| (entry.key, entry.at)).collect();
         (!entries.is_empty()).then_some(Self { commit, entries })
     }
 
-    /// Names its item: by its oldest entry, then by commit.
+    /// Returns the key of its item: by its oldest entry, then by commit.
     ///
     /// Two commits at the same time have different commit ids, so their slips do not replace each
     /// other.
@@ -89,7 +90,7 @@ impl Slip {
 
     /// Returns its item.
     ///
-    /// It expires with its newest entry, so no entry is left without a slip.
+    /// It expires with its newest entry, so there is no entry without a slip.
     pub(crate) fn encode(&self, user: &UserId, ttl: Duration) -> Item {
         let mut item = key_item(&self.key(user));
         let newest = self.entries.iter().map(|(_, at)| *at).max().unwrap_or_default();
@@ -134,7 +135,7 @@ fn slip_entry(packed: &[u8]) -> Option<(HistoryKey, UnixMillis)> {
     Some((key, UnixMillis(i64::from_be_bytes(*at))))
 }
 
-/// Returns the sort key before which stand the slips with an entry older than `before`.
+/// Returns a sort key. The slips with an entry older than `before` are below it.
 ///
 /// 20 digits hold all 64 bits, after the shift.
 pub(crate) fn slips_before(before: UnixMillis) -> String {
@@ -142,7 +143,7 @@ pub(crate) fn slips_before(before: UnixMillis) -> String {
     format!("{SLIPS}{:020}", i128::from(before.0) - i128::from(i64::MIN))
 }
 
-/// In seconds, as DynamoDB wants it.
+/// In seconds, as DynamoDB requires.
 fn expires(at: UnixMillis, ttl: Duration) -> AttributeValue {
     let ttl = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
     n(at.secs().saturating_add(ttl))

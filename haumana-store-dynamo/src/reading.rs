@@ -1,8 +1,8 @@
 //! Reading records by key.
 //!
-//! DynamoDB bills a read by key in steps of 4 kB, each record on its own, and a query by the sum. A
-//! record of 1 kB costs a whole unit by key and a quarter in a query. So an account of which more
-//! than a quarter is wanted is read whole.
+//! DynamoDB bills a read by key in steps of 4 kB for each record, but a query by the sum. A record
+//! of 1 kB costs a whole unit by key and a quarter in a query. So if more than a quarter of an
+//! account is wanted, all of it is read.
 //!
 //! | how many | how | cost of a record of 1 kB |
 //! |---|---|---|
@@ -10,9 +10,9 @@
 //! | more, less than a quarter | by key, eventually consistent | 1/2 |
 //! | more than a quarter of all | all of it, eventually consistent | 1/8 for each there is |
 //!
-//! An eventually consistent read may be stale. It is only used where the index, which is read
-//! strongly consistent, has told the revision: what has another one is read once more, by key and
-//! strongly.
+//! An eventually consistent read may be stale. It is only used if the revision is known from the
+//! index, which is read strongly consistent. A record with another revision is read once more, by
+//! key and strongly consistent.
 
 use crate::heads::{StoredHead, mark};
 use crate::listing::newest;
@@ -25,14 +25,14 @@ use haumana_sync::id::{Key, UserId};
 use haumana_sync::store::{Envelope, Result, Revision};
 use std::collections::{HashMap, HashSet};
 
-/// Fewer records than this are fetched one by one without asking how many there are.
+/// Fewer records than this are fetched one by one, without asking how many there are.
 ///
-/// A batch of DynamoDB's, so up to here it is one request.
+/// Up to here it is one batch of DynamoDB.
 const FEW: usize = 100;
 
 impl DynamoStore {
-    /// Reads records in the order of `keys`: one by one, or, where they are more than a quarter of
-    /// the user's records, with a listing of the index before.
+    /// Reads records in the order of `keys`: one by one, or, if they are more than a quarter of the
+    /// user's records, after listing the index.
     pub(crate) async fn read_records(
         &self,
         user: &UserId,
@@ -52,7 +52,7 @@ impl DynamoStore {
         Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
     }
 
-    /// Lists the index of a table if that pays, to know which revision each record must have.
+    /// Lists the index of a table if that pays, to learn the revision that each record must have.
     async fn read_many(
         &self,
         call: &mut Call,
@@ -71,8 +71,8 @@ impl DynamoStore {
             }
         }
         let mut found = self.fetch("read", user, &wanted, head).await?;
-        // DYNAMODB: unlike a read by key, a Query may have met half of a transaction that the head
-        // already tells of.
+        // DYNAMODB: unlike a read by key, a Query may have found half of a transaction that is in
+        // the head already.
         let missed = |key: &&Key| head.misses(**key, found.get(key));
         let missed: Vec<Key> = keys.iter().filter(missed).copied().collect();
         missed.iter().for_each(|key| drop(found.remove(key)));
@@ -92,14 +92,14 @@ impl DynamoStore {
         self.fetch(op, user, &wanted, head).await
     }
 
-    /// Fetches records, of which the index has told the revisions: of each table one by one, or,
-    /// where they are more than a quarter of the user's records, all of the partition. One by one
-    /// each is rounded up to 4 kB.
+    /// Fetches records whose revisions are known from the index: one by one, or, if those of a
+    /// table are more than a quarter of the user's records, that whole partition. One by one, each
+    /// is rounded up to 4 kB.
     ///
-    /// If they are not few they are read for half of the price, as they are or as they were a moment
-    /// ago. So one that is found with another revision, or not at all, is fetched once more; and so
-    /// is one that the index should have told of. A few were often changed only now, and are read as
-    /// they are at once.
+    /// If they are many, they are read eventually consistent, for half of the price. So if a record
+    /// is found with another revision, or not at all, it is fetched once more. The same is done for
+    /// a record that the index should have listed. A few records have often changed just now, so
+    /// they are read strongly consistent at once.
     async fn fetch(
         &self,
         op: &'static str,
@@ -137,7 +137,7 @@ impl DynamoStore {
 
     /// Fetches records one by one. No key may be given twice.
     ///
-    /// What does not exist is not in the answer.
+    /// A record that does not exist is not in the answer.
     async fn fetch_singly(
         &self,
         op: &'static str,
@@ -153,9 +153,9 @@ impl DynamoStore {
         Ok(records.map(|record| (record.key, record)).collect())
     }
 
-    /// Reads a whole partition, eventually consistent, and keeps what is wanted.
+    /// Reads a whole partition, eventually consistent.
     ///
-    /// Passes over what is not wanted, without keeping it in memory.
+    /// It keeps the wanted records and no others in memory.
     async fn read_partition(
         &self,
         op: &'static str,
@@ -185,16 +185,15 @@ impl DynamoStore {
     }
 }
 
-/// Whether `n` records are so many that reading all is cheaper.
+/// Whether `n` records are so many that reading all of them is cheaper.
 fn is_quarter(n: usize, head: &StoredHead) -> bool {
     FEW <= n && head.head.records < 4 * n as u64
 }
 
 impl StoredHead {
-    /// Whether `found` is older than what one of the last commits wrote for `key`.
+    /// Whether `found` is older than the state that one of the last commits wrote for `key`.
     ///
-    /// True if a remembered commit wrote this key, and what was found is older, or nothing was
-    /// found.
+    /// True if a remembered commit wrote this key, and `found` is older, or nothing was found.
     pub(crate) fn misses(&self, key: Key, found: Option<&Envelope>) -> bool {
         let mark = mark(key);
         let table = table_of(key.kind);

@@ -2,7 +2,7 @@
 //!
 //! # Attributes
 //!
-//! Names with an underscore are the store's, all others are fields of the record.
+//! Names with an underscore are the store's own. All others are fields of the record.
 //!
 //! | attribute | what | in the index |
 //! |---|---|---|
@@ -10,12 +10,12 @@
 //! | `_k`, `_t`, `_s`, `_h` | version, stamp, size, hash | yes |
 //! | `_d` | present if deleted | yes |
 //! | `_modified`, `_format`, `_meta` | time, format, meta | no |
-//! | fields with a column | texts and switches | no |
+//! | fields with a column | texts and booleans | no |
 //! | `extra` | the other fields, as one JSON object | no |
-//! | `_content` | all of it, where it cannot be taken apart | no |
+//! | `_content` | the whole content, if it cannot be split | no |
 //!
-//! A field that has the name of a key attribute, or begins with an underscore, never becomes a
-//! column, so no content can overwrite what is the store's.
+//! A field with the name of a key attribute, or with an underscore in front, never becomes a
+//! column. So content cannot overwrite the store's own attributes.
 
 use crate::columns::{self, Cell, EXTRA};
 use crate::error::Bad;
@@ -32,16 +32,16 @@ use haumana_sync::id::{Key, KindNumber, UserId};
 use haumana_sync::store::{Envelope, IndexEntry, Revision, Stamp, Version};
 use haumana_sync::time::UnixMillis;
 
-/// The attribute with a content that could not be taken apart.
+/// The attribute with content that could not be split.
 ///
-/// Present instead of columns and `extra`, never beside them.
+/// It replaces columns and `extra`; it never exists beside them.
 const WHOLE: &str = "_content";
-/// LIMIT: content longer than this is compressed, or its item could exceed DynamoDB's 400 kB.
+/// LIMIT: longer content is compressed, because otherwise its item could exceed DynamoDB's 400 kB.
 const PLAIN_BYTES: usize = 250_000;
 
 /// One record in the index.
 ///
-/// What a query on the index returns; the content needs a read of its own.
+/// It is the result of a query on the index. The content needs a read of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Listed {
     pub key: Key,
@@ -54,12 +54,12 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
-    /// Where it stands in the stream.
+    /// Its place in the stream.
     pub(crate) fn place(&self) -> (Revision, Key) {
         (self.revision, self.key)
     }
 
-    /// Returns what [`haumana_sync::Store::index`] tells.
+    /// Returns the entry for [`haumana_sync::Store::index`].
     pub(crate) fn entry(&self) -> IndexEntry {
         IndexEntry {
             id: self.key.id,
@@ -90,17 +90,17 @@ pub(crate) fn encode(user: &UserId, record: &Envelope, columns: &Columns) -> Ite
     ];
     item.extend(own.map(|(name, value)| (name.to_owned(), value)));
     if record.deleted {
-        // Absent from live records: most are live, and every byte of the index is paid for.
+        // Not written for live records: most are live, and every byte of the index costs money.
         item.insert(DELETED.to_owned(), AttributeValue::Bool(true));
     }
     put_content(&mut item, &record.content, columns.of_kind(record.key.kind));
     item
 }
 
-/// Reads the item of a record. One that somebody has changed by hand is set aside; `None`: it is no
-/// record at all.
+/// Reads the item of a record. If somebody has changed it by hand, it is set aside. `None`: it is
+/// not a record.
 ///
-/// The columns that the item was written with need not be known; see [`content`].
+/// The item may have been written with other columns; see [`content`].
 pub(crate) fn read(table: TableSchema, item: &Item, columns: &Columns) -> Option<Envelope> {
     if let Ok(record) = decode(table, item, columns) {
         return Some(record);
@@ -119,8 +119,8 @@ pub(crate) fn read(table: TableSchema, item: &Item, columns: &Columns) -> Option
 
 fn decode(table: TableSchema, item: &Item, columns: &Columns) -> Result<Envelope, Bad> {
     let listed = decode_listed(table, item)?;
-    // It may have another size than was written, and then another hash: where somebody has mended a
-    // text in the console, that is what the record holds.
+    // Its size and hash may differ from those written: if somebody has edited a text in the
+    // console, that text is the content.
     let content = content(item, listed.key.kind, columns)?;
     Ok(Envelope {
         key: listed.key,
@@ -136,7 +136,7 @@ fn decode(table: TableSchema, item: &Item, columns: &Columns) -> Result<Envelope
     })
 }
 
-/// Reads what the index holds of a record.
+/// Reads the entry of a record in the index.
 pub(crate) fn decode_listed(table: TableSchema, item: &Item) -> Result<Listed, Bad> {
     Ok(Listed {
         key: record_of(table, sort_of(table, item)?).ok_or(Bad("sort key"))?,
@@ -171,15 +171,16 @@ fn put_content(item: &mut Item, content: &str, columns: &[String]) {
     }
 }
 
-/// Known columns come first, in their order; attributes of other columns follow in the order of
-/// their names. So the bytes are exact for the same columns, and the fields are the same for any.
+/// Known columns come first, in their order. Attributes of other columns follow, by name. So the
+/// bytes are exact if the columns are the same, and the fields are the same with any columns.
 fn content(item: &Item, kind: KindNumber, columns: &Columns) -> Result<String, Bad> {
     if let Some(whole) = item.get(WHOLE) {
         return unpack(whole).ok_or(Bad(WHOLE));
     }
     let columns = columns.of_kind(kind);
     let known = columns.iter().filter_map(|name| Some((name, item.get(name)?)));
-    // Whoever wrote the item may have had other columns: those of a later schema, or of an earlier.
+    // The item may have been written with other columns: those of a later schema, or of an earlier
+    // one.
     let is_other = |name: &&String| is_free(kind, name) && !columns.contains(name);
     let mut others: Vec<_> = item.keys().filter(is_other).collect();
     others.sort_unstable();
@@ -220,7 +221,7 @@ mod tests {
         assert_eq!(Some(144), entry_bytes(PIECES, &deleted));
     }
 
-    /// A schema of one kind with texts of these names, and a list behind the first.
+    /// A schema of one kind with texts of these names, and a list after the first.
     fn schema(names: &[&str]) -> Schema {
         let mut kind = Kind::new(1, "letter");
         for (number, name) in (1..).zip(names) {

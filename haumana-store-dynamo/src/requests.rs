@@ -1,9 +1,9 @@
 //! Single requests, each metered and sent again as [`Call`] decides.
 //!
-//! Requests for records and history go through here or through a `send_once` of their caller, so
-//! that each is metered, each keeps to the time of its call, and a batch that was done in part is
-//! continued. What may fail without harm, packed copies and what an account has spent, is asked for
-//! once, in the time of its call, by the modules that are about it.
+//! Requests for records and history go through here, or through a `send_once` of their caller. So
+//! each is metered, each stays within the time of its call, and a batch that was done in part is
+//! continued. Packed copies and spent allowances may fail without harm. Their own modules send
+//! these requests once, within the time of the call.
 
 use crate::error::{Class, Failure};
 use crate::items::{Item, key_item};
@@ -19,26 +19,26 @@ use std::collections::HashMap;
 
 /// DYNAMODB: one BatchGetItem names at most 100 items.
 const BATCH_GET: usize = 100;
-/// The code of a condition that did not hold.
+/// The code of a failed condition.
 pub(crate) const NOT_SO: &str = "ConditionalCheckFailedException";
-/// How many requests of one call are on their way at the same time.
+/// How many requests of one call are in progress at the same time.
 pub(crate) const AT_ONCE: usize = 4;
 
 /// Which items of one partition a query asks for.
 ///
-/// Has no limit but that of a page: who wants fewer stops asking.
+/// It has no limit except that of a page: a caller that wants fewer stops asking.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub table: TableSchema,
     pub partition: String,
-    /// Whether the index answers, in the order of places, or the table.
+    /// Whether it reads the index, in the order of places, or the table.
     pub through: Through,
     pub range: Range,
     pub order: Order,
     /// How many items one page has at most.
     pub page: Option<i32>,
-    /// Whether all that was written before must be seen. Otherwise it costs half, and an item may be
-    /// missing or as it was: the caller knows how to tell.
+    /// Whether all earlier writes must be visible. Otherwise it costs half, and an item may be
+    /// missing or old: the caller must be able to notice that.
     pub consistent: bool,
 }
 
@@ -56,8 +56,8 @@ pub(crate) enum Order {
 
 /// A condition on the sort key.
 ///
-/// DynamoDB takes one condition on the sort key. `Between` includes both ends, so callers choose
-/// ends that are no keys.
+/// DynamoDB accepts one condition on the sort key. `Between` includes both ends, so callers choose
+/// ends that cannot be keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Range {
     All,
@@ -66,11 +66,11 @@ pub(crate) enum Range {
     Between(String, String),
 }
 
-/// A condition on the item that is there already.
+/// A condition on the stored item.
 #[derive(Debug)]
 pub(crate) struct Condition {
     pub text: &'static str,
-    /// The one name in it that stands for an attribute, and the attribute.
+    /// The one alias in it, and its attribute.
     pub name: (&'static str, &'static str),
     /// The values that it compares with.
     pub values: Item,
@@ -80,7 +80,7 @@ pub(crate) struct Condition {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub items: Vec<Item>,
-    /// Where the next page starts; `None`: this was the last.
+    /// The start of the next page; `None`: this was the last.
     pub next: Option<Item>,
 }
 
@@ -101,7 +101,7 @@ impl DynamoStore {
         Ok(answer.item)
     }
 
-    /// Puts one item, whatever is there.
+    /// Puts one item, without a condition.
     pub(crate) async fn put(
         &self,
         op: &'static str,
@@ -121,11 +121,11 @@ impl DynamoStore {
         Ok(())
     }
 
-    /// Puts one item if a condition holds of what is there; returns whether it did.
+    /// Puts one item if a condition on the stored item holds. Returns whether it did.
     ///
-    /// A condition that does not hold is an answer and no failure, so it is not retried. If the
-    /// answer of a write was lost, the second try may find its own item and answer `false`; callers
-    /// are written for that.
+    /// A failed condition is an answer and not an error, so it is not retried. If the answer of a
+    /// write was lost, the second try may find its own item and return `false`. Callers must be
+    /// prepared for that.
     pub(crate) async fn put_if(
         &self,
         op: &'static str,
@@ -159,8 +159,8 @@ impl DynamoStore {
         Ok(true)
     }
 
-    /// Reads items in any number, for half of the price if not `consistent`; what does not exist is
-    /// not in the answer, which has no order. No key may be given twice.
+    /// Reads any number of items, for half of the price if not `consistent`. Missing items are not
+    /// in the answer, which has no order. No key may be given twice.
     pub(crate) async fn get_many(
         &self,
         op: &'static str,
@@ -174,7 +174,7 @@ impl DynamoStore {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// Unprocessed keys are asked for again at once, as long as each answer has some items.
+    /// Unprocessed keys are requested again at once, as long as each answer has some items.
     async fn get_batch(
         &self,
         op: &'static str,
@@ -201,8 +201,8 @@ impl DynamoStore {
             let n_left = count(&left);
             left = answer.unprocessed_keys.unwrap_or_default();
             left.retain(|_, keys| !keys.keys.is_empty());
-            // DYNAMODB: a batch may answer a part, because of 16 MB or of throttling. Where it got
-            // on it goes on at once, otherwise it waits.
+            // DYNAMODB: a batch may answer only a part, because of 16 MB or of throttling. If it
+            // made progress, it continues at once; otherwise it waits.
             if !left.is_empty() && n_left <= count(&left) {
                 call.wait(Failure::new(Class::Throttled, "UnprocessedKeys")).await?;
             }
@@ -279,7 +279,7 @@ impl DynamoStore {
         Ok(Answer { items: answer.items.unwrap_or_default(), next })
     }
 
-    /// Reads every page of a partition and gives each item to `take`.
+    /// Reads every page of a partition and passes each item to `take`.
     pub(crate) async fn query_all(
         &self,
         call: &mut Call,
@@ -288,7 +288,7 @@ impl DynamoStore {
     ) -> Result<()> {
         let mut from = None;
         loop {
-            // DYNAMODB: a page may be empty although more follow; only `next` tells.
+            // DYNAMODB: a page may be empty although more follow. Only `next` says that.
             let answer = self.query(call, asked, from).await?;
             answer.items.into_iter().try_for_each(&mut take)?;
             from = answer.next;

@@ -1,4 +1,4 @@
-//! Sending again: the one place that decides when, how often and how long.
+//! Retries. Only this module decides when, how often and how long.
 //!
 //! # The rules
 //!
@@ -20,12 +20,12 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What a host needs to say what happened, after the store has given up.
+/// The time that a host needs for its own answer, after the store has given up.
 const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 
-/// One call of the store: its time, and what became of its requests so far.
+/// One call of the store: its time, and the state of its requests.
 ///
-/// Batches of one call that run at the same time have one of these each, so each has the whole
+/// Batches of one call that run at the same time each have one of these, so each has the whole
 /// budget.
 #[derive(Debug)]
 pub(crate) struct Call {
@@ -34,11 +34,11 @@ pub(crate) struct Call {
     request: Duration,
     next_wait: Duration,
     longest_wait: Duration,
-    /// What to say if a request was sent of which nobody knows what it did.
+    /// The kind of the final error, if a request may have been done.
     ///
     /// `Unknown` for a write, `Unavailable` for a read.
     lost: ErrorKind,
-    /// Whether there was such a request.
+    /// Whether some request may have been done although its answer was lost.
     is_unsettled: bool,
     retries: Retries,
 }
@@ -75,7 +75,7 @@ impl Call {
         self.op
     }
 
-    /// Sends a request, in time that is left, and again as long as that may help.
+    /// Sends a request, and repeats it as long as time is left and it may help.
     pub(crate) async fn send<T, E, F>(&mut self, mut request: impl FnMut() -> F) -> Result<T>
     where
         E: ProvideErrorMetadata,
@@ -89,9 +89,9 @@ impl Call {
         }
     }
 
-    /// Sends a request once, in time that is left.
+    /// Sends a request once, within the time that is left.
     ///
-    /// Does not wait and does not count. A caller that has to look at the error itself uses it
+    /// It does not wait and does not count. A caller that must look at the error itself uses it
     /// together with [`wait`](Self::wait).
     pub(crate) async fn send_once<T, E: ProvideErrorMetadata>(
         &self,
@@ -124,9 +124,9 @@ impl Call {
         Ok(())
     }
 
-    /// What a call says when its time is over.
+    /// The error of a call whose time is over.
     ///
-    /// The source is the last failure, which may be of another kind than an earlier one that
+    /// The source is the last failure. Its kind may differ from that of the earlier failure that
     /// decides.
     fn give_up(&self, failure: Failure) -> Error {
         let kind = if self.is_unsettled { self.lost } else { ErrorKind::Throttled };
@@ -134,7 +134,7 @@ impl Call {
     }
 }
 
-/// A number from a half to one, so that callers who failed together do not come back together.
+/// A number from a half to one, so that callers that failed together do not come back together.
 fn fraction() -> f64 {
     let random = RandomState::new().hash_one(Instant::now());
     0.5 + (random >> 12) as f64 / (1_u64 << 53) as f64

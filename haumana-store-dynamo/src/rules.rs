@@ -1,10 +1,10 @@
-//! AWS's published rules of what a request costs, as arithmetic.
+//! AWS's published rules of request costs, as arithmetic.
 //!
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html>,
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>.
 //!
-//! The benchmarks and the limits of a batch use it. [`Consumed`](crate::Consumed) is what the
-//! service itself says; a test compares the two.
+//! The benchmarks and the limits of a batch use it. [`Consumed`](crate::Consumed) has the service's
+//! own figures; a test compares the two.
 //!
 //! | what | unit | rounding |
 //! |---|---|---|
@@ -24,7 +24,7 @@ pub fn item_bytes(item: &Item) -> usize {
     item.iter().map(|(name, value)| name.len() + value_bytes(value)).sum()
 }
 
-/// Returns the bytes of what the index of `table` holds of an item; `None` if it holds nothing.
+/// Returns the bytes of an item's entry in the index of `table`; `None` if it has none.
 pub fn entry_bytes(table: TableSchema, item: &Item) -> Option<usize> {
     let place = table.place.filter(|place| item.contains_key(*place))?;
     let is_held = |name: &str| {
@@ -41,7 +41,7 @@ pub fn read_units(bytes: usize) -> usize {
 }
 
 /// Returns the units of writing an item: one for each kB begun of the larger of its two states,
-/// twice in a transaction. An item that is not there has 0 bytes.
+/// twice in a transaction. A missing item has 0 bytes.
 pub fn transacted_write_units(old_bytes: usize, new_bytes: usize) -> usize {
     2 * write_units(old_bytes.max(new_bytes))
 }
@@ -54,9 +54,9 @@ pub fn write_units(bytes: usize) -> usize {
 /// Returns the units that an index adds to the writing of an item. An entry whose sort key changes
 /// is deleted and put.
 ///
-/// ASSUMPTION: they are not doubled in a transaction, as the emulator has measured at AWS.
+/// ASSUMPTION: they are not doubled in a transaction, as the emulator's authors measured at AWS.
 ///
-/// An entry that is new or goes away costs one write, one that moves costs two.
+/// A new entry, or one that goes away, costs one write. One that moves costs two.
 pub fn index_units(old_bytes: Option<usize>, new_bytes: Option<usize>) -> usize {
     old_bytes.map_or(0, write_units) + new_bytes.map_or(0, write_units)
 }

@@ -1,5 +1,5 @@
-//! The tables, their keys, and how places in the stream sort. Everything that must never change
-//! under live data stands here; `tables.json` is printed from it.
+//! The tables, their keys, and the order of places in the stream. Everything in this file must
+//! never change while there is data. `tables.json` is printed from it.
 //!
 //! # Items and their keys
 //!
@@ -18,14 +18,14 @@
 //! Numbers in sort keys are padded with zeros, because DynamoDB compares them as text. Versions and
 //! sides have ten decimal digits, epochs and generations are hexadecimal.
 //!
-//! A partition of its own keeps the head out of the queries for a user's pieces, and out of the
-//! limit of 10 GB that a partition with an index has.
+//! The head has a partition of its own. So queries for a user's pieces do not read it, and it is
+//! outside the limit of 10 GB for a partition with an index.
 //!
 //! # Places in the stream
 //!
-//! The sort key of the index is 11 digits of the revision, one for the kind (three for kinds above
-//! 2) and 22 characters for the id. The characters are the 64 of Base64 in the order of their
-//! codes, so texts sort as the ids do. A record has one place, that of its latest change: a new
+//! The sort key of the index has 11 digits for the revision, one for the kind (three for kinds
+//! above 2) and 22 characters for the id. The characters are the 64 of Base64 in the order of their
+//! codes, so the texts sort like the ids. A record has one place, that of its latest change: a new
 //! revision moves its entry.
 
 use base64::Engine as _;
@@ -35,15 +35,15 @@ use haumana_sync::id::{Key, KindNumber, RecordId, UserId};
 use haumana_sync::store::{HistoryKey, Revision};
 use serde_json::{Value, json};
 
-/// What the tables' names begin with unless an operator says otherwise.
+/// The prefix of the tables' names unless an operator chooses another.
 pub const DEFAULT_PREFIX: &str = "haumana-";
 
 /// The local secondary index that has a user's records in the order of the stream.
 pub(crate) const INDEX: &str = "by-revision";
-/// Where a record stands in the stream: the sort key of [`INDEX`].
+/// The place of a record in the stream: the sort key of [`INDEX`].
 ///
-/// This and the five below have names of one letter: a name is in every entry of the index, and
-/// is paid for whenever one is read.
+/// This name and the five below have one letter, because a name is in every entry of the index, and
+/// costs money whenever an entry is read.
 pub(crate) const PLACE: &str = "_p";
 /// The version of a record.
 pub(crate) const VERSION: &str = "_k";
@@ -57,19 +57,19 @@ pub(crate) const HASH: &str = "_h";
 pub(crate) const STAMP: &str = "_t";
 /// When DynamoDB may delete an item of the history, in seconds since 1970.
 ///
-/// Present only in items of the history that may go.
+/// Only items of the history that may be deleted have it.
 pub(crate) const EXPIRES: &str = "_expires";
-/// What [`INDEX`] holds beside the keys; no query asks it for anything else.
+/// The attributes in [`INDEX`] besides the keys. No query asks it for anything else.
 ///
-/// Enough to answer `index`, and to decide which records of a page are fetched.
+/// They are enough to answer `index`, and to decide which records of a page are fetched.
 pub(crate) const PROJECTED: [&str; 5] = [VERSION, DELETED, SIZE, HASH, STAMP];
 
-/// One table, as it must exist.
+/// The required definition of one table.
 ///
 /// A definition never changes for tables that have data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TableSchema {
-    /// What follows the prefix in its name.
+    /// Its name without the prefix.
     pub suffix: &'static str,
     /// Its partition key, a string.
     pub partition: &'static str,
@@ -81,7 +81,7 @@ pub struct TableSchema {
     pub expires: Option<&'static str>,
 }
 
-/// Pieces, and the heads under partition keys that no user id can be.
+/// Pieces; and the heads, under partition keys that cannot be user ids.
 pub(crate) const PIECES: TableSchema = TableSchema {
     suffix: "pieces",
     partition: "userId",
@@ -99,7 +99,7 @@ pub(crate) const SESSIONS: TableSchema = TableSchema {
     expires: None,
 };
 
-/// Superseded versions and sides, and nothing that must stay: only here DynamoDB deletes.
+/// Superseded versions and sides, and nothing that must stay: DynamoDB deletes only here.
 pub(crate) const HISTORY: TableSchema = TableSchema {
     suffix: "history",
     partition: "pk",
@@ -112,7 +112,7 @@ pub(crate) const HISTORY: TableSchema = TableSchema {
 pub const TABLES: [TableSchema; 3] = [PIECES, SESSIONS, HISTORY];
 
 impl TableSchema {
-    /// Returns its name behind `prefix`.
+    /// Returns its name with `prefix`.
     pub fn name(&self, prefix: &str) -> String {
         format!("{prefix}{}", self.suffix)
     }
@@ -124,7 +124,7 @@ impl TableSchema {
 
     /// Returns the definition in the words of `CreateTable`, with the time to live beside it.
     ///
-    /// Billing by request: there is no capacity to be planned.
+    /// Billing is by request, so no capacity has to be planned.
     fn definition(&self, prefix: &str) -> Value {
         let attribute = |name: &str| json!({ "AttributeName": name, "AttributeType": "S" });
         let keys = |sort: &str| {
@@ -154,7 +154,7 @@ impl TableSchema {
     }
 }
 
-/// Returns the definitions of all tables as JSON, for whatever makes them.
+/// Returns the definitions of all tables as JSON, for the program that makes them.
 ///
 /// `tables.json` of the crate is what it returns for [`DEFAULT_PREFIX`].
 ///
@@ -179,7 +179,7 @@ pub(crate) struct ItemKey {
     pub sort: String,
 }
 
-/// What stands before a user id in the partition of a head: a tab cannot be in a user id, so no
+/// The prefix before a user id in the partition of a head. A user id cannot contain a tab, so no
 /// user's pieces are in that partition.
 const HEAD_PARTITION: &str = "HEAD\t";
 /// The sort key of a head.
@@ -214,7 +214,7 @@ pub(crate) fn record_key(user: &UserId, key: Key) -> ItemKey {
     ItemKey { table, partition: partition(table, user), sort }
 }
 
-/// Returns the record that an item of `table` with this sort key is.
+/// Returns the record whose item in `table` has this sort key.
 ///
 /// `None` for anything else in the table, such as a head.
 pub(crate) fn record_of(table: TableSchema, sort: &str) -> Option<Key> {
@@ -226,7 +226,7 @@ pub(crate) fn record_of(table: TableSchema, sort: &str) -> Option<Key> {
     (kind != KindNumber::PIECE).then_some(Key { kind, id: RecordId::parse(id)? })
 }
 
-/// What the sort keys of one record's history begin with.
+/// The prefix of the sort keys of one record's history.
 pub(crate) fn history_prefix(key: Key) -> String {
     format!("{}#{}#", key.kind.code().to_uppercase(), key.id)
 }
@@ -239,7 +239,7 @@ pub(crate) fn history_key(user: &UserId, key: HistoryKey) -> ItemKey {
     ItemKey { table: HISTORY, partition: partition(HISTORY, user), sort }
 }
 
-/// The partition of the journal of erasures: a tab cannot be in a user id, so it is no user's.
+/// The partition of the journal of erasures. A user id cannot contain a tab, so it is no user's.
 pub(crate) const ERASURES: &str = "ERASED\t";
 /// The sort key of the key under which the journal hashes.
 pub(crate) const ERASURES_KEY: &str = "KEY";
@@ -249,29 +249,29 @@ pub(crate) fn erasure_key(sort: &str) -> ItemKey {
     ItemKey { table: HISTORY, partition: ERASURES.to_owned(), sort: sort.to_owned() }
 }
 
-/// The partition of the schema that is kept: no user's either.
+/// The partition of the kept schema. It is no user's either.
 pub(crate) const KEPT: &str = "SCHEMA\t";
 /// The sort key of the item that says which text is kept.
 pub(crate) const KEPT_SORT: &str = "KEPT";
 
-/// Names an item of the schema that is kept.
+/// Names an item of the kept schema.
 pub(crate) fn kept_key(sort: &str) -> ItemKey {
     ItemKey { table: HISTORY, partition: KEPT.to_owned(), sort: sort.to_owned() }
 }
 
-/// Names the item that says which generation the tables are in: no user's either.
+/// Names the item with the generation of the tables. It is no user's either.
 pub(crate) fn life_key() -> ItemKey {
     ItemKey { table: HISTORY, partition: "LIFE\t".to_owned(), sort: "GENERATION".to_owned() }
 }
 
-/// Returns whose heads stand in a partition of the pieces; `None` if there are none.
+/// Returns the user whose head is in a partition of the pieces; `None` if it has no head.
 ///
-/// For scans of all users; a request never asks so.
+/// It is for scans of all users. No request uses it.
 pub(crate) fn head_user(partition: &str) -> Option<UserId> {
     UserId::verified_by_caller(partition.strip_prefix(HEAD_PARTITION)?)
 }
 
-/// Returns whose history stands in a partition of the history; `None` if it is nobody's.
+/// Returns the user whose history is in a partition; `None` if it has no user's history.
 pub(crate) fn history_user(partition: &str) -> Option<UserId> {
     UserId::verified_by_caller(partition.strip_prefix("USER#")?)
 }
@@ -285,22 +285,22 @@ pub(crate) fn history_of(sort: &str) -> Option<HistoryKey> {
     Some(HistoryKey { key: Key { kind, id }, version, side })
 }
 
-/// LIMIT: the largest revision that places can tell apart: a commit a second for 3,000 years.
-/// Each digit would be paid for in every read of the index.
+/// LIMIT: the largest revision that fits into a place: a commit a second for 3,000 years. More
+/// digits would cost money in every read of the index.
 pub(crate) const LAST_REVISION: u64 = 99_999_999_999;
 
-/// 64 characters in the order of their codes, so that ids sort as the numbers that they are.
+/// 64 characters in the order of their codes, so that ids as text sort like ids as numbers.
 const ALPHABET: &str = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
 
 fn id_text(id: RecordId) -> String {
-    // 64 different characters of ASCII are an alphabet; a test makes one of them.
+    // 64 different ASCII characters are a valid alphabet; a test makes one of them.
     #[allow(clippy::expect_used, reason = "the line above")]
     let alphabet = Alphabet::new(ALPHABET).expect("an alphabet");
     let config = GeneralPurposeConfig::new().with_encode_padding(false);
     GeneralPurpose::new(&alphabet, config).encode(id.bits().to_be_bytes())
 }
 
-/// Returns the place of a record: revision, kind, id. What sorts later comes later in the stream.
+/// Returns the place of a record: revision, kind, id. Places sort in the order of the stream.
 ///
 /// Revisions above [`LAST_REVISION`] are refused when a batch is written, so the bound here never
 /// acts on a stored record.
@@ -308,12 +308,12 @@ pub(crate) fn place(revision: Revision, key: Key) -> String {
     let (revision, id) = (revision.0.min(LAST_REVISION), id_text(key.id));
     match key.kind.get() {
         kind @ 0..=2 => format!("{revision:011}{kind}{id}"),
-        // Sorts behind those, and every digit is paid for.
+        // Sorts after those. More digits would cost money.
         kind => format!("{revision:011}3{kind:02x}{id}"),
     }
 }
 
-/// Returns what lies behind every place of `revision` and before those of the next.
+/// Returns a text behind every place of `revision` and before those of the next.
 ///
 /// `~` has a higher code than any character of a place.
 pub(crate) fn place_after(revision: Revision) -> String {

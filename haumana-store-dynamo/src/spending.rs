@@ -1,9 +1,10 @@
-//! What accounts have spent of their [`Allowance`]: charged by the host, written with their heads.
+//! The spending of accounts: the host charges it, and it is written with their heads. See
+//! [`Allowance`].
 //!
 //! | when | what is written |
 //! |---|---|
 //! | a head is read | nothing; an account that is too far ahead is refused |
-//! | a commit is made | what this process has added goes into the head, in the same update |
+//! | a commit is made | the costs in this process go into the head, in the same update |
 //! | many calls without a commit | one update for each hundredth of the bucket |
 
 use crate::allowance::{Allowance, PAID, Payment, Tab};
@@ -18,9 +19,9 @@ use haumana_sync::store::{Error, ErrorKind, Result};
 use haumana_sync::time::UnixMillis;
 
 impl DynamoStore {
-    /// Refuses an account that has used up its allowance; `paid` is what its head says.
+    /// Refuses an account that has used up its allowance. `paid` is the number in its head.
     ///
-    /// Also notes what the head says, so that the next charge starts from there.
+    /// It also remembers that number, so that the next charge starts from there.
     pub(crate) fn check_allowance(&self, user: &UserId, paid: i64) -> Result<()> {
         let Some(allowance) = &self.options.allowance else { return Ok(()) };
         let now = allowance.clock.now();
@@ -31,18 +32,19 @@ impl DynamoStore {
         }
     }
 
-    /// What the commit that is about to be made writes of the bucket.
+    /// Returns what the next commit writes of the bucket.
     ///
-    /// Asked before the commit; the amount is fixed for all its tries, so it is not added twice.
+    /// It is called before the commit. The amount is the same for all tries, so it is not added
+    /// twice.
     pub(crate) fn payment(&self, user: &UserId) -> Option<Payment> {
         self.options.allowance.as_ref()?;
         let tab = self.tabs.change(user, |_| ());
         Some(Payment { at: tab.paid_at(), unsaved_ms: tab.unsaved_ms })
     }
 
-    /// The payment is in the head.
+    /// Notes that the payment is in the head.
     ///
-    /// What was charged while the commit was under way stays unsaved.
+    /// Charges that came during the commit stay unsaved.
     pub(crate) fn paid(&self, user: &UserId, payment: Option<Payment>) {
         if let Some(Payment { at, unsaved_ms }) = payment {
             self.tabs.change(user, |tab| {
@@ -52,12 +54,12 @@ impl DynamoStore {
         }
     }
 
-    /// Says that a call of this account has cost so much. Does nothing without
+    /// Reports the cost of a call of this account. Does nothing without
     /// [`DynamoOptions::allowance`](crate::DynamoOptions::allowance).
     ///
-    /// Mostly only remembers it, for the account's next commit. What many calls without a commit
-    /// have cost is written at once. A failure of that write is nobody's: it is tried again with the
-    /// next call.
+    /// Usually it only remembers the cost, for the account's next commit. After many calls without
+    /// a commit it writes the sum at once. If that write fails, no call fails; the next charge
+    /// tries again.
     pub async fn charge(&self, user: &UserId, cost: f64) {
         let Some(allowance) = &self.options.allowance else { return };
         let ms = allowance.ms_of(cost.max(0.0));
@@ -68,10 +70,10 @@ impl DynamoStore {
         }
     }
 
-    /// A head that is in debt is added to, because another process may have added meanwhile. One
-    /// that is not is set, since everything before is paid off.
+    /// If the head is in debt, the cost is added, because another process may have added meanwhile.
+    /// If not, the number is set, since everything before is paid off.
     async fn save(&self, user: &UserId, tab: Tab, now: UnixMillis) {
-        // Where others may have paid meanwhile, theirs is added to and not replaced.
+        // If others may have added meanwhile, this is added to their sum and does not replace it.
         let (update, value) = match now.0 < tab.paid {
             true => ("ADD #paid :paid", tab.unsaved_ms),
             false => ("SET #paid = :paid", tab.paid_at()),
@@ -82,7 +84,7 @@ impl DynamoStore {
             .table_name(self.table(PIECES))
             .set_key(Some(key_item(&head_key(user))))
             .update_expression(update)
-            // Of who has no records nothing is kept.
+            // Nothing is stored for a user without an account.
             .condition_expression("attribute_exists(#epoch)")
             .expression_attribute_names("#paid", PAID)
             .expression_attribute_names("#epoch", "_epoch")

@@ -1,25 +1,25 @@
 //! The store: what every call needs, and the trait's calls.
 //!
-//! # How a commit goes
+//! # The steps of a commit
 //!
 //! 1. The batch is encoded: one item per record and history entry, and a slip that says when its
 //!    history is due ([`past`](crate::past)).
 //! 2. One `TransactWriteItems` updates the head and puts all items. The head has the only
 //!    condition: it is still the expected one. So nothing else is compared, and nothing is written
 //!    if it fails.
-//! 3. A try whose answer was lost is sent again with the same token. DynamoDB recognises it and
-//!    answers with success without doing it twice.
+//! 3. If the answer of a try was lost, it is sent again with the same token. DynamoDB recognises
+//!    the token and answers with success, without doing it twice.
 //!
-//! # How a read goes
+//! # The steps of a read
 //!
 //! A head is one strongly consistent `GetItem`: one unit, up to 4 kB. A few records by key are one
-//! batch of such reads. Every listing reads the head first, and compares what a query has met with
-//! what the head says that it must meet ([`heads`](crate::heads)).
+//! batch of such reads. Every listing reads the head first, and compares the result of a query with
+//! the records that the head says it must find ([`heads`](crate::heads)).
 //!
 //! # Dropped calls
 //!
-//! A call that is dropped may have sent a request that is still done. Each commit is one request,
-//! so it is there as a whole or not at all. Calls that send several, such as an erasure, can be
+//! A dropped call may have sent a request that is still done. Each commit is one request, so it is
+//! done as a whole or not at all. Calls that send several requests, such as an erasure, can be
 //! repeated.
 
 use crate::allowance::Tabs;
@@ -43,7 +43,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// DYNAMODB: a transaction has at most 100 items; the head and the slip are two of them.
 ///
-/// So 98 records and entries in one commit: an engine with more makes several commits.
+/// So one commit has at most 98 records and entries. With more, the engine makes several commits.
 const ITEMS: usize = 98;
 /// DYNAMODB: a transaction has at most 4 MB; names and keys of 98 items need some of it.
 const BYTES: usize = 3_500_000;
@@ -62,17 +62,17 @@ const BYTES: usize = 3_500_000;
 /// | would grow a user beyond 10 GB | `Full` |
 /// | is of an account without allowance left | `Spent` |
 ///
-/// A commit takes 98 items and 3.5 MB at most: what DynamoDB takes in one transaction, less the
-/// store's own.
+/// A commit has at most 98 items and 3.5 MB: the limits of a DynamoDB transaction, less the store's
+/// own items.
 #[derive(Debug)]
 pub struct DynamoStore {
     pub(crate) client: Client,
     pub(crate) options: DynamoOptions,
     pub(crate) meter: Meter,
     pub(crate) tabs: Tabs,
-    /// Tells apart the calls of this and of other processes.
+    /// Distinguishes the calls of this and of other processes.
     ///
-    /// A hash under a random key of this store, of a number that counts up.
+    /// It is a hash, under a random key of this store, of a number that counts up.
     nonce: (RandomState, AtomicU64),
 }
 
@@ -93,13 +93,13 @@ impl DynamoStore {
 
     /// Returns what was consumed since the last call of this method, and starts over.
     ///
-    /// A host calls it behind each request for a metric, or for [`DynamoStore::charge`]. Calls that
+    /// A host calls it after each request, for a metric or for [`DynamoStore::charge`]. Calls that
     /// run at the same time are counted together.
     pub fn take_consumed(&self) -> Consumed {
         self.meter.take()
     }
 
-    /// Makes the token of a call; two calls of one commit must not have the same.
+    /// Makes a number for the token of a call. Two calls of one commit must have different ones.
     pub(crate) fn next_nonce(&self) -> u64 {
         let (random, count) = &self.nonce;
         random.hash_one(count.fetch_add(1, Ordering::Relaxed))
@@ -109,7 +109,8 @@ impl DynamoStore {
         table.name(&self.options.prefix)
     }
 
-    /// If time is over after a lost answer, the call is `Unavailable`: a read has changed nothing.
+    /// If time is over after a lost answer, the call is `Unavailable`, because a read changes
+    /// nothing.
     pub(crate) fn reading(&self, op: &'static str) -> Call {
         Call::reading(op, &self.options, self.meter.retries())
     }
@@ -130,7 +131,7 @@ impl DynamoStore {
     }
 }
 
-/// An item that is not as this program writes them.
+/// The error for an item that this program did not write.
 pub(crate) fn corrupt(op: &'static str) -> impl Fn(Bad) -> Error {
     move |bad| Error::with_source(op, ErrorKind::Corrupt, bad)
 }
@@ -146,7 +147,7 @@ impl Store for DynamoStore {
         let is_erasing =
             stored.as_ref().is_some_and(|stored| stored.head.state == HeadState::Erasing);
         let allowed = self.check_allowance(user, stored.as_ref().map_or(0, |stored| stored.paid));
-        // Nothing but the rest of its erasure is accepted, and that must not wait.
+        // It accepts only the rest of its erasure, and that must not wait.
         if !is_erasing {
             allowed?;
         }
@@ -201,7 +202,7 @@ impl Store for DynamoStore {
     }
 
     async fn erase(&self, user: &UserId) -> Result<Wiped> {
-        // Whatever the account has spent: erasing is always possible.
+        // An account can always be erased, whatever it has spent.
         if let Some(stored) = self.stored_head(&mut self.writing("erase"), user).await? {
             self.note_erasure(user, &stored.head).await?;
         }

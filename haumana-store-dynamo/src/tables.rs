@@ -1,7 +1,7 @@
-//! Making the tables, and checking those that are there.
+//! Making the tables, and checking existing ones.
 //!
-//! The definitions are in `schema.rs`. A deployment makes the tables from `tables.json`; this
-//! module makes them for development and tests, and compares what is there with what should be.
+//! The definitions are in `schema.rs`. A deployment makes the tables from `tables.json`. This
+//! module makes them for development and tests, and compares existing tables with the definitions.
 
 use crate::error::Failure;
 use crate::retry::Call;
@@ -17,7 +17,7 @@ use std::collections::BTreeSet;
 
 /// What is wrong with a table.
 ///
-/// Names the table and the setting, so that an operator knows what to change.
+/// It names the table and the setting, so that an operator knows what to change.
 #[derive(Debug, thiserror::Error)]
 #[error("{table}: {what}")]
 struct Difference {
@@ -26,8 +26,8 @@ struct Difference {
 }
 
 impl DynamoStore {
-    /// Makes the tables that do not exist, for development and tests, and waits until they can be
-    /// used. Tables that exist are left alone; see [`DynamoStore::check_tables`].
+    /// Makes the missing tables, for development and tests, and waits until they can be used.
+    /// Existing tables are not changed; see [`DynamoStore::check_tables`].
     ///
     /// They are billed by request, without reserved capacity. In production let the deployment make
     /// them, from [`definitions`](crate::definitions), with backups to a point in time and
@@ -52,12 +52,12 @@ impl DynamoStore {
 
     /// Checks that the tables are as this program needs them.
     ///
-    /// Call it when a server starts, or after a deployment. It looks at keys, the index and the
-    /// time to live, not at what is stored.
+    /// Call it when a server starts, or after a deployment. It checks keys, the index and the time
+    /// to live, not the stored data.
     ///
     /// # Errors
     ///
-    /// `Unavailable`, with a source that says which table differs and in what, without any data.
+    /// `Unavailable`, with a source that says which table differs and how, without any data.
     pub async fn check_tables(&self) -> Result<()> {
         for table in TABLES {
             let mut call = self.reading("check_tables");
@@ -79,14 +79,14 @@ impl DynamoStore {
         Ok(())
     }
 
-    /// Returns how many bytes the tables hold, indexes included, as the service says: it counts them
-    /// every six hours or so.
+    /// Returns how many bytes the tables hold, indexes included. The service counts them about
+    /// every six hours.
+    ///
+    /// It is for a metric of storage costs.
     ///
     /// # Errors
     ///
     /// `Unavailable` if the service refuses or does not answer.
-    ///
-    /// It is for a metric of what storage costs.
     pub async fn stored_bytes(&self) -> Result<u64> {
         let mut bytes = 0;
         for table in TABLES {
@@ -98,7 +98,7 @@ impl DynamoStore {
         Ok(bytes)
     }
 
-    /// A table that exists, or that another process is just making, is left alone.
+    /// A table that exists, or that another process is making, is not changed.
     async fn create(&self, call: &mut Call, table: TableSchema) -> Result<()> {
         loop {
             let request = self
@@ -178,9 +178,9 @@ impl DynamoStore {
     }
 }
 
-/// What of a table is not as it should be.
+/// The first difference of a table from its definition.
 ///
-/// `None` if nothing differs. An index that holds more than is needed is no difference; it only
+/// `None` if there is none. An index with more attributes than needed is no difference; it only
 /// costs more.
 fn difference(table: TableSchema, found: &TableDescription) -> Option<String> {
     let expected = keys(table, table.sort);
@@ -211,7 +211,7 @@ fn difference(table: TableSchema, found: &TableDescription) -> Option<String> {
     missing.map(|name| format!("its index {INDEX} does not hold {name}"))
 }
 
-// The builders below fail only if a member is missing that is given here.
+// The builders below fail only if a required member is missing, and all are given.
 
 fn attribute(name: &str) -> Option<AttributeDefinition> {
     let attribute = AttributeDefinition::builder().attribute_name(name);

@@ -20,8 +20,8 @@ pub fn endpoint() -> &'static str {
     find_endpoint().expect("the emulator starts")
 }
 
-/// Returns the URL of a service that speaks DynamoDB: what `HAUMANA_DYNAMODB_ENDPOINT` names, or
-/// an emulator that this process starts, once, and that ends with it.
+/// Returns the URL of a service that speaks DynamoDB: the one that `HAUMANA_DYNAMODB_ENDPOINT`
+/// names, or an emulator that this process starts once, and that ends with the process.
 ///
 /// The first call on a machine builds the emulator, which takes some minutes.
 ///
@@ -37,14 +37,14 @@ pub fn find_endpoint() -> io::Result<&'static str> {
     running.as_ref().map(|running| &*running.url).map_err(|error| io::Error::other(error.clone()))
 }
 
-/// A service, and the process that it is if it is ours: it ends when its input does.
+/// A service. If it is ours, also its process, which ends when its input does.
 struct Running {
     url: String,
     _child: Option<Child>,
 }
 
-/// Builds the emulator, if it is not built, and returns the program. Cargo's lock on the folder
-/// makes several processes wait for one build.
+/// Builds the emulator, unless it is built already, and returns the program. Cargo's lock on the
+/// folder makes several processes wait for one build.
 fn build() -> io::Result<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let target = std::env::var_os("CARGO_TARGET_DIR")
@@ -57,7 +57,7 @@ fn build() -> io::Result<PathBuf> {
         .arg(here.join("emulator/Cargo.toml"))
         .arg("--target-dir")
         .arg(&target)
-        // Flags for this workspace, such as those of coverage, are none for the emulator.
+        // Flags for this workspace, such as those of coverage, are not for the emulator.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .status()?;

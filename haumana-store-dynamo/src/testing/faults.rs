@@ -1,10 +1,10 @@
-//! Faults between the SDK and the service, where a network and a busy service have them.
+//! Faults between the SDK and the service, as a network and a busy service make them.
 //!
-//! The store cannot tell these from real ones: they are made between the SDK and the wire. What is
-//! tested is everything above, with the SDK.
+//! They are made between the SDK and the wire, so the store cannot tell them from real ones. The
+//! tests cover everything above, with the SDK.
 //!
-//! A storm draws a fate for each request from a seed. Requests about tables, such as `CreateTable`,
-//! always pass: tests need their tables.
+//! A storm draws the fate of each request from a seed. Requests about tables, such as
+//! `CreateTable`, always pass, because tests need their tables.
 
 use super::torn::{CommitOf, Service, Torn};
 use super::wire::{answer, cut, read_body, refusal, target};
@@ -23,10 +23,11 @@ use std::time::Duration;
 
 /// How often each fault strikes, in per cent of the requests that it can strike.
 ///
-/// A request meets at most one of these, the first that strikes; `slow` and `torn` come on top.
+/// A request meets at most one of these, the first that strikes. `slow` and `torn` come in
+/// addition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Storm {
-    /// Refused because of too many requests, or of another transaction.
+    /// Refused because of too many requests, or because of another transaction.
     pub throttled: u64,
     /// Answered 500 without having done anything.
     pub failed: u64,
@@ -36,18 +37,18 @@ pub struct Storm {
     pub cut_before: u64,
     /// The connection is cut after the service has done it.
     pub cut_after: u64,
-    /// Of a batch only a part is done.
+    /// Only a part of a batch is done.
     pub partial: u64,
     /// The answer takes some milliseconds longer.
     pub slow: u64,
-    /// A Query behind a commit sees only a part of it.
+    /// A Query after a commit sees only a part of it.
     pub torn: u64,
     /// A commit is refused because the user's items have reached 10 GB.
     pub full: u64,
 }
 
 impl Storm {
-    /// No faults; what the API allows to be stale still is.
+    /// No faults. Reads that may be stale still are.
     pub const CALM: Storm = Storm {
         throttled: 0,
         failed: 0,
@@ -60,7 +61,7 @@ impl Storm {
         full: 0,
     };
 
-    /// All that pass.
+    /// All temporary faults.
     pub const EVERYTHING: Storm = Storm {
         throttled: 5,
         failed: 2,
@@ -76,9 +77,9 @@ impl Storm {
 
 /// An HTTP client with faults.
 ///
-/// Reads that do not ask for consistency are answered as if nothing had ever been written, which
-/// is as stale as the API allows, or a query as if some of it had not: a store that forgets to ask
-/// does not find what is there.
+/// Reads that do not ask for consistency get old answers: as if nothing had ever been written,
+/// which is as stale as the API allows, or, for a query, as if some items were missing. So a store
+/// that forgets to ask for consistency does not find its data.
 #[derive(Clone, Debug)]
 pub struct FaultyHttp(Arc<Inner>);
 
@@ -95,17 +96,17 @@ struct Inner {
 struct State {
     dice: Dice,
     struck: BTreeMap<&'static str, u64>,
-    /// How many requests still go through before all are throttled; `None`: no end.
+    /// How many requests still pass before all are throttled; `None`: no limit.
     allowed: Option<u64>,
 }
 
 impl FaultyHttp {
-    /// Lets `storm` rage before `next`; the same seed strikes the same requests of one task.
+    /// Puts `storm` before `next`. The same seed strikes the same requests of one task.
     pub fn new(next: SharedHttpClient, storm: Storm, seed: u64) -> Self {
         Self::on(Service::default(), next, storm, seed)
     }
 
-    /// As [`FaultyHttp::new`], on a service that other clients use too.
+    /// Like [`FaultyHttp::new`], for a service that other clients use too.
     pub fn on(service: Service, next: SharedHttpClient, storm: Storm, seed: u64) -> Self {
         let state = State { dice: Dice(seed), struck: BTreeMap::new(), allowed: None };
         let state = Mutex::new(state);
@@ -196,7 +197,7 @@ impl Inner {
             Fate::IsPartial => self.pass_partly(next, request, &operation, body).await,
             Fate::IsDoneAndFails | Fate::IsCutAfter => {
                 let answered = self.pass(next, request, &operation, &body).await?;
-                // What the service refused was not done, and it does say so.
+                // The service refused it, so nothing was done, and the answer says so.
                 if !answered.status().is_success() {
                     return Ok(answered);
                 }
@@ -208,7 +209,7 @@ impl Inner {
         }
     }
 
-    /// Also returns by how long the answer is late.
+    /// Also returns by how much the answer is delayed.
     fn decide(&self, operation: &str) -> (Fate, Option<Duration>) {
         let mut state = self.lock();
         let storm = self.storm;
@@ -244,7 +245,7 @@ impl Inner {
         (Fate::Passes, delay)
     }
 
-    /// Forwards a request. What it commits, the next queries may see only in part.
+    /// Forwards a request. If it is a commit, the next queries may see only a part of it.
     async fn pass(
         &self,
         next: &SharedHttpConnector,
@@ -318,7 +319,7 @@ impl Inner {
 
 /// Takes some of the keys or writes out of a batch and returns them in the same form.
 ///
-/// At least the shape is kept: a table without keys is left out of either half.
+/// The form stays valid: a table without keys is left out of either half.
 fn split(body: &mut Value, dice: &mut Dice) -> Value {
     let mut left = json!({});
     let Some(tables) = body["RequestItems"].as_object_mut() else { return left };
@@ -356,7 +357,7 @@ fn is_stale(operation: &str, body: &Value) -> bool {
     }
 }
 
-/// A transaction says so by a reason of one of its items, everything else by the code.
+/// A transaction reports it by the reason of one of its items, everything else by the code.
 fn throttled(operation: &str, body: &Value) -> HttpResponse {
     if operation != "TransactWriteItems" {
         return refusal(400, "ProvisionedThroughputExceededException");
@@ -364,7 +365,7 @@ fn throttled(operation: &str, body: &Value) -> HttpResponse {
     cancelled(body, |_| true, "TransactionConflict")
 }
 
-/// DYNAMODB: the code of a reason, where a partition of a table with a local index is full.
+/// DYNAMODB: the code of a reason if a partition of a table with a local index is full.
 const FULL: &str = "ItemCollectionSizeLimitExceeded";
 
 /// A transaction that was cancelled because of its first item that `is_cause`.

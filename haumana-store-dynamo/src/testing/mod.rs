@@ -1,5 +1,5 @@
-//! What tests need, of this crate and of those above it: an emulator that answers over HTTP, empty
-//! tables, and a store on them.
+//! Helpers for tests of this crate and of crates that use it: an emulator that answers over HTTP,
+//! empty tables, and a store on them.
 //!
 //! ```no_run
 //! # async fn test() {
@@ -13,7 +13,7 @@
 //! |---|---|
 //! | [`Tables`] | tables with names of their own, so that tests run at the same time |
 //! | [`FaultyHttp`] and [`Storm`] | lost, late, refused and partial answers, by a seed |
-//! | [`Service`] | what clients of one table have in common: transactions that are half visible |
+//! | [`Service`] | the shared state of clients of the same tables: half-visible transactions |
 //! | [`tls()`] and [`Authority`] | HTTPS in front of the emulator |
 
 // Tests cannot go on without their emulator, and say why by panicking.
@@ -82,7 +82,7 @@ impl Tables {
         Ok(())
     }
 
-    /// Returns what the tables' names begin with.
+    /// Returns the prefix of the tables' names.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }

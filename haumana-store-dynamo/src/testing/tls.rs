@@ -11,13 +11,13 @@ use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// Who has signed the certificate. Both were made for this, are good for a hundred years and for
+/// The signer of the certificate. Both were made for this, are valid for a hundred years and for
 /// `localhost`, and nobody trusts either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Authority {
-    /// The one.
+    /// The first.
     One,
-    /// The other.
+    /// The second.
     Two,
 }
 
@@ -44,12 +44,12 @@ impl Authority {
     }
 }
 
-/// Listens on a free port with a certificate by `authority`, hands everything on to `behind`
+/// Listens on a free port with a certificate by `authority`, forwards everything to `behind`
 /// (`http://127.0.0.1:8000`), and returns its own address.
 ///
 /// # Errors
 ///
-/// If there is no port.
+/// If no port is free.
 pub async fn tls(authority: Authority, behind: &str) -> io::Result<String> {
     let (certificate, key) = authority.server();
     let certificate = CertificateDer::from_pem_slice(certificate).map_err(io::Error::other)?;

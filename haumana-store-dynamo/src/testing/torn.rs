@@ -1,18 +1,18 @@
-//! A commit that a Query sees only a part of.
+//! A commit of which a Query sees only a part.
 //!
-//! DynamoDB's transactions are isolated from reads of single items, not from queries: while a
-//! transaction is being applied, a Query may meet some of its items as they are and others as they
-//! were. The emulator applies them at once, so what it answers is changed here.
+//! DynamoDB's transactions are isolated from reads of single items, but not from queries. While a
+//! transaction is being applied, a Query may find some of its items in the new state and others in
+//! the old one. The emulator applies them at once, so its answers are changed here.
 //!
-//! That is a state of the service, not of a client: whoever queries meets it, until enough commits
+//! That is a state of the service, not of a client: every query may find it, until enough commits
 //! have been made since. So the clients of the same tables share one [`Service`].
 //!
-//! # How it is made
+//! # How it works
 //!
-//! Before a commit is passed on, the items that it is going to replace are read. After it, some of
-//! them are chosen by lot. The next one or two queries that would meet such an item are answered
-//! with the item as it was, until enough commits have followed. Never more than four commits are
-//! half visible at once, which is what a head remembers.
+//! Before a commit is forwarded, the items that it will replace are read. After it, some of them
+//! are chosen at random. The next one or two queries that would return such an item get the old
+//! item instead, until enough commits have followed. At most four commits are half visible at once,
+//! as many as a head remembers.
 
 use super::faults::Dice;
 use super::wire::read_body;
@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What the clients of the same tables have in common.
+/// The shared state of clients of the same tables.
 #[derive(Clone, Debug, Default)]
 pub struct Service(Arc<Mutex<Torn>>);
 
@@ -60,20 +60,20 @@ impl CommitOf {
     }
 }
 
-/// One item that was written, and what it was before.
+/// One written item, and its state before.
 ///
-/// Items of the history are not among them: nobody depends on their order.
+/// Items of the history are not included, because nobody depends on their order.
 #[derive(Clone, Debug)]
 pub(super) struct Unseen {
     table: String,
     schema: TableSchema,
     new: Value,
     old: Option<Value>,
-    /// How many more queries meet it as it was.
+    /// How many more queries get the old item.
     queries: u64,
-    /// What wrote it.
+    /// The commit that wrote it.
     commit: CommitOf,
-    /// The last revision with which some queries meet it as it was.
+    /// The last revision until which some queries get the old item.
     until: u64,
 }
 
@@ -85,7 +85,7 @@ impl Unseen {
 }
 
 impl Torn {
-    /// Reads what a transaction is going to replace.
+    /// Reads the items that a transaction will replace.
     pub(crate) async fn look_before(
         next: &SharedHttpConnector,
         request: &HttpRequest,
@@ -122,7 +122,7 @@ impl Torn {
         Ok(unseen)
     }
 
-    /// Notes that a commit is going to be tried: from now on a reader may know of it.
+    /// Notes that a commit will be tried. From now on a reader may know of it.
     pub(crate) fn expect(&mut self, commit: &CommitOf) {
         let latest = self.latest.entry(commit.head.clone()).or_default();
         *latest = commit.revision.max(*latest);
@@ -138,7 +138,7 @@ impl Torn {
         };
         self.unseen.retain(is_left);
         let Some(dice) = is_struck else { return };
-        // At most as many commits as a head remembers, this one among them.
+        // At most as many commits as a head remembers, including this one.
         let (queries, later) = (1 + dice.below(2), dice.below(RECENT.len() as u64));
         let chosen = written.into_iter().filter(|_| dice.strikes(60));
         self.unseen.extend(chosen.map(|unseen| Unseen {
@@ -148,7 +148,8 @@ impl Torn {
         }));
     }
 
-    /// Answers a query with some items as they were; returns whether that changed anything.
+    /// Replaces some items of a query's answer by the old ones. Returns whether that changed
+    /// anything.
     pub(crate) fn tear(&mut self, query: &Value, reply: &mut Value) -> bool {
         let is_whole = reply["LastEvaluatedKey"].is_null();
         let through_index = query["IndexName"].is_string();
@@ -178,7 +179,7 @@ impl Torn {
     }
 }
 
-/// Puts an old entry where the index had it, if the query asked for that place.
+/// Puts an old entry back to its old place, if the query asked for that place.
 fn put_back(items: &mut Vec<Value>, old: &Value, schema: TableSchema, query: &Value) {
     let place = |item: &Value| item[PLACE]["S"].as_str().unwrap_or_default().to_owned();
     let low = query["ExpressionAttributeValues"][":low"]["S"].as_str().unwrap_or_default();

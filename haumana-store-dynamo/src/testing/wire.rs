@@ -1,4 +1,4 @@
-//! Requests and answers of DynamoDB's protocol, as far as tests look into them.
+//! Requests and answers of DynamoDB's protocol, as far as tests need them.
 //!
 //! The protocol is JSON over HTTP: the operation is in the header `x-amz-target`, and errors are in
 //! `__type`.
@@ -23,12 +23,12 @@ pub(super) fn answer(status: u16, body: &Value) -> HttpResponse {
     answer
 }
 
-/// Returns what the service says when it refuses.
+/// Returns the service's answer for a refused request.
 pub(super) fn refusal(status: u16, code: &str) -> HttpResponse {
     answer(status, &json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{code}") }))
 }
 
-/// What the SDK meets where a connection is cut.
+/// The SDK's error when a connection is cut.
 pub(super) fn cut() -> ConnectorError {
     ConnectorError::io(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into())
 }
