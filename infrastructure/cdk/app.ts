@@ -1,4 +1,4 @@
-/** The CDK app: reads the settings, makes the stack, and lets cdk-nag look at it. */
+/** The CDK app: reads the settings, makes the stack, and lets cdk-nag check it. */
 
 import { Annotations, App, Stack, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
@@ -10,15 +10,15 @@ const app = new App();
 const settings = settingsOrRefusal();
 if (settings !== undefined) {
   const stackName = `${settings.prefix}-sync`;
-  // Account and region come with the credentials at deployment, so that synthesis needs neither.
+  // Account and region come from the credentials at deployment, so that synthesis needs neither.
   const stack = new HaumanaStack(app, 'Haumana', settings, { stackName });
   guard(stack, stackName, settings);
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
 }
 
 /**
- * Without its settings there is no stack, but commands that need none, such as `cdk bootstrap`, work. An
- * error on a stack stops every command that would use it.
+ * Without its settings there is no stack. Commands that need none, such as `cdk bootstrap`, still
+ * work. An error on a stack stops every command that would use it.
  */
 function settingsOrRefusal(): Settings | undefined {
   try {
@@ -30,7 +30,7 @@ function settingsOrRefusal(): Settings | undefined {
   }
 }
 
-/** Only where there are credentials: what is synthesised without is compared with nothing. */
+/** Only if there are credentials: a synthesis without them is compared with nothing. */
 function guard(stack: Stack, stackName: string, { given }: Settings): void {
   if (process.env.CDK_DEFAULT_ACCOUNT === undefined || app.node.tryGetContext('unguarded') === 'true') {
     return;

@@ -1,6 +1,6 @@
 /**
- * Prints what a month costs, from synthesised templates: `node out/bill.js [TEMPLATE ...]`. Without a
- * name it reads what `npx cdk synth` has left in `cdk.out`.
+ * Prints what a month costs, from synthesised templates: `node out/bill.js [TEMPLATE ...]`. Without
+ * a name it reads the templates that `npx cdk synth` has left in `cdk.out`.
  */
 
 import { readFileSync } from 'node:fs';

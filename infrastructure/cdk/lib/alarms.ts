@@ -1,9 +1,10 @@
 /**
- * What somebody must be woken for.
+ * The faults for which somebody must be woken.
  *
- * Ten alarms over one metric each: as many as an account has free, however many stacks it has
- * (`prices.ts`). A rate is the average of a metric that the functions write as 0 or 1 for each call,
- * so it needs no arithmetic, no least number of calls, and rings at 100 users as at a million.
+ * There are ten alarms, each over one metric: as many as are free for an account, however many
+ * stacks it has (`prices.ts`). A rate is the average of a metric that the functions write as 0 or 1
+ * for each call. So it needs no arithmetic and no least number of calls, and works for 100 users as
+ * for a million.
  */
 
 import { Duration } from 'aws-cdk-lib';
@@ -23,15 +24,15 @@ import { Settings } from './settings';
 import { Tables } from './tables';
 
 const PERIOD = Duration.minutes(5);
-/** Slower than this, and a person waits. */
+/** If a call is slower than this, a person waits. */
 const SLOW_MS = 3_000;
 /**
- * What Lambda writes in plain text when an invocation ends without an answer, and what our functions
- * write before they end for want of a setting.
- * From memory; compare with https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html.
+ * The texts that Lambda writes when an invocation ends without an answer, and the text that our
+ * functions write before they end because a setting is missing. From memory; compare with
+ * https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-invocation.html.
  */
 export const CRASHES = ['Task timed out', 'Runtime exited', 'Runtime.ExitError', 'cannot start:'];
-/** The reason that is logged where an issuer's keys cannot be had; `KEYS` in `haumana-auth`. */
+/** The logged reason if an issuer's keys cannot be fetched; `KEYS` in `haumana-auth`. */
 export const KEYS = 'keys';
 
 /** What is watched. */
@@ -48,11 +49,11 @@ export interface Watched {
 interface Rule {
   readonly text: string;
   readonly metric: cloudwatch.Metric;
-  /** Above this. */
+  /** The alarm rings above this value. */
   readonly limit: number;
-  /** In so many of the last periods. */
+  /** In how many of the last periods the value must be above the limit. */
   readonly due: number;
-  /** How many these are; as many as are due, if it is not said. */
+  /** How many last periods are looked at; if absent, as many as `due`. */
   readonly of?: number;
 }
 
@@ -112,7 +113,7 @@ export class Alarms extends Construct {
         metric: ours('Limited', 'Sum'), limit: 100, due: 2,
       },
     };
-    // It sees what no function can: that none is called.
+    // It notices something that no function can: that none is called.
     const { existingApiName } = this.settings;
     const seen = api?.serverErrors ?? (existingApiName === undefined ? undefined : restServerErrors(existingApiName));
     return seen === undefined ? rules : { ...rules, 'server-errors': serverErrors(seen) };
@@ -143,7 +144,7 @@ export class Alarms extends Construct {
     this.all.push(alarm);
   }
 
-  /** Nothing of ours runs any more when a function crashes, so Lambda's own lines are counted. */
+  /** When a function crashes, no code of ours runs, so Lambda's own lines are counted. */
   private countCrashes({ functions, probeLog }: Watched): void {
     for (const one of functions.all) {
       this.count(`Crashed${one.node.scope?.node.id}`, 'Crashed', one.logGroup,
@@ -154,7 +155,10 @@ export class Alarms extends Construct {
     }
   }
 
-  /** Without keys the authorizer refuses everybody and says why in its log; if it fails, API Gateway does. */
+  /**
+   * Without keys the authorizer refuses everybody and logs the reason. If it fails, API Gateway
+   * logs that.
+   */
   private countUnverified({ functions, api }: Watched): void {
     const { FilterPattern } = logs;
     for (const binary of functions.verifying) {
@@ -195,7 +199,8 @@ function alarmTopic(scope: Construct, settings: Settings): sns.Topic {
     enforceSSL: true,
   });
   topic.addSubscription(new EmailSubscription(settings.alertEmail));
-  // A topic with a policy of its own has lost the one that let this account's alarms in.
+  // If a topic has a policy of its own, it lacks the default one that lets this account's alarms
+  // publish.
   topic.addToResourcePolicy(new iam.PolicyStatement({
     principals: [new iam.ServicePrincipal('cloudwatch.amazonaws.com')],
     actions: ['sns:Publish'],

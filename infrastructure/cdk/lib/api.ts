@@ -1,4 +1,4 @@
-/** The REST API of the stack's own. An existing one is not touched here: see `../../move`. */
+/** The stack's own REST API. An existing one is not changed here: see `../../move`. */
 
 import { ArnFormat, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigateway';
@@ -12,21 +12,24 @@ import { addGatewayResponses } from './gateway-responses';
 import { Route, ROUTES } from './routes';
 import { Settings } from './settings';
 
-/** A token is three parts of base64url; what looks otherwise never reaches the authorizer. The name of the scheme counts in any case. */
+/**
+ * A token is three parts of base64url; any other text never reaches the authorizer. The scheme may
+ * be in any case.
+ */
 export const TOKEN_FORM = '^[Bb][Ee][Aa][Rr][Ee][Rr] [A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$';
-/** How long the verdict on one token is believed; the functions check `exp` again. */
+/** How long the verdict on a token is kept; the functions check `exp` again. */
 export const VERDICT_MINUTES = 5;
 
 /** How cdk-nag writes the ARN of every log of the region. */
 const EVERY_LOG = 'arn:<AWS::Partition>:logs:<AWS::Region>:<AWS::AccountId>:log-group:*';
 
-/** An API of the stack's own, of either kind. */
+/** The stack's own API, of either kind. */
 export interface AnyApi {
   /** Its address, with a slash at the end. */
   readonly url: string;
-  /** The origin of its address. Nothing else of the API must be there for it. */
+  /** The origin of its address. It must not need any other part of the API. */
   readonly origin: string;
-  /** Where each call has a line, if the API writes one. */
+  /** The log with a line for each call, if the API writes one. */
   readonly accessLog?: logs.LogGroup;
   /** All calls, and those that were answered with 4xx and 5xx. */
   readonly answers: cloudwatch.Metric[];
@@ -55,7 +58,8 @@ export class Api extends Construct implements AnyApi {
       restApiName: name,
       description: 'The sync API of haumana-sync.',
       endpointTypes: [apigateway.EndpointType.REGIONAL],
-      // Bodies arrive base64, byte for byte; as text, API Gateway would garble what is compressed.
+      // Bodies arrive as base64, byte for byte. As text, API Gateway would garble compressed
+      // bodies.
       binaryMediaTypes: ['*/*'],
       cloudWatchRole: false,
       deployOptions: {
@@ -107,7 +111,7 @@ export class Api extends Construct implements AnyApi {
     }
   }
 
-  /** Lets the functions answer preflights, so that the list of origins is kept in one place. */
+  /** Lets the functions answer preflights, so that the list of origins is in one place. */
   private addPreflights(functions: Functions): void {
     const integration = new apigateway.LambdaIntegration(functions.live('sync-lambda'), {
       allowTestInvoke: false,
@@ -121,19 +125,19 @@ export class Api extends Construct implements AnyApi {
   }
 }
 
-/** The API's name, which its metrics go by. */
+/** The API's name, which is also in its metrics. */
 export function apiName(settings: Settings): string {
   return `${settings.prefix}-api`;
 }
 
-/** The average of this metric is the rate, says AWS: each call counts, as 0 or 1. */
+/** AWS says that the average of this metric is the rate: each call counts as 0 or 1. */
 export function restServerErrors(name: string): cloudwatch.Metric {
   return new cloudwatch.Metric({
     namespace: 'AWS/ApiGateway', metricName: '5XXError', dimensionsMap: { ApiName: name }, statistic: 'Average',
   });
 }
 
-/** Whoever has no token yet gets a fifth: signing in is rare, and verifying costs us. */
+/** Calls without a token get a fifth of the rate: signing in is rare, and verifying costs us. */
 export function signInRate(settings: Settings): number {
   return Math.max(1, Math.floor(settings.requestsPerSecond / 5));
 }
@@ -148,7 +152,10 @@ function withoutToken(settings: Settings): apigateway.MethodDeploymentOptions {
   };
 }
 
-/** Neither tokens nor user ids nor addresses: the path is the pattern, and the caller a hash. */
+/**
+ * It has no tokens, no user ids and no addresses: the path is the pattern, and the caller is a
+ * hash.
+ */
 function accessLogFormat(api: string): apigateway.AccessLogFormat {
   return apigateway.AccessLogFormat.custom(JSON.stringify({
     api,
@@ -160,7 +167,7 @@ function accessLogFormat(api: string): apigateway.AccessLogFormat {
     status: '$context.status',
     ms: '$context.responseLatency',
     functionMs: '$context.integration.latency',
-    // By which Lambda's own lines are found, such as that of a time-out.
+    // With this id Lambda's own lines can be found, such as that of a time-out.
     functionId: '$context.integration.requestId',
     bytesOut: '$context.responseLength',
     failure: '$context.error.responseType',
@@ -168,8 +175,8 @@ function accessLogFormat(api: string): apigateway.AccessLogFormat {
 }
 
 /**
- * Lets API Gateway write logs. The setting belongs to the whole region of the account, so it stays
- * when the stack goes: another API may rely on it by then.
+ * Lets API Gateway write logs. The setting is for the whole region of the account. So it stays when
+ * the stack is deleted: another API may rely on it by then.
  */
 function loggingRole(scope: Construct): apigateway.CfnAccount {
   const role = new iam.Role(scope, 'LoggingRole', {

@@ -1,8 +1,8 @@
 /**
- * What a month costs: the template's resources, counted one by one, times what the users do.
+ * What a month costs: the template's resources, counted one by one, times the actions of the users.
  *
- * What one operation costs in the tables is measured (`benches/units.json`, which a test of the
- * benches holds); everything else is arithmetic over `prices.ts`.
+ * The cost of one operation in the tables is measured (`benches/units.json`; a test of the benches
+ * checks it). Everything else is arithmetic over `prices.ts`.
  */
 
 import { readFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ export interface Template {
   readonly Resources: Record<string, { Type: string; Properties?: any }>;
 }
 
-/** Whose month it is. */
+/** The month of these users. */
 export interface Month {
   readonly users: number;
   /** How many years they have practised, once a day. */
@@ -30,7 +30,7 @@ export interface Line {
   readonly dollars: number;
 }
 
-/** One thing that a user does, measured. */
+/** One measured action of a user. */
 interface Operation {
   readonly name: string;
   readonly timesADay: number;
@@ -38,12 +38,12 @@ interface Operation {
   readonly writeUnits: number;
 }
 
-/** What was measured. */
+/** The measurements. */
 interface Units {
   readonly day: Operation[];
   /** Bytes of `POST /pieces` of the app, which sends its whole repertoire each time. */
   readonly piecesRequestBytes: number;
-  /** A call of `/sessions` that brings nothing, by the number of years that the answer holds. */
+  /** A call of `/sessions` without new sessions, by the number of years in the answer. */
   readonly sessions: { years: number; readUnits: number; writeUnits: number; gzipBytes: number }[];
 }
 
@@ -55,26 +55,29 @@ const DAYS = 30;
 const GB = 1e9;
 /** The app calls it at each start. */
 const SIGN_INS_A_DAY = 3;
-/** Calls that the authorizer is asked for: its verdict is kept for 5 minutes. */
+/** Calls for which the authorizer is asked: its verdict is kept for 5 minutes. */
 const VERDICTS_A_DAY = 10;
-/** How long a call takes, and how much memory it has: measured over TLS it is less than 1 ms warm. */
+/** How long a call takes, at 512 MB. The time measured over TLS is less than 1 ms when warm. */
 const CALL_SECONDS = 0.05;
-/** For each kB of a reply, compressed: 16 ms of a whole processor for 78 kB, of which half a GB has 0.29. */
+/**
+ * For each compressed kB of a reply: 78 kB take 16 ms of a whole processor, and half a GB of memory
+ * has 0.29 of one.
+ */
 const GZIP_SECONDS_A_KB = 0.0007;
-/** Two lines of ours and three of Lambda's; the tests of `haumana-lambda` bound ours. */
+/** Two lines of ours and three of Lambda's; the tests of `haumana-lambda` limit ours. */
 const LOG_BYTES_A_CALL = 640 + 420;
-/** A line of API Gateway's, where there is an access log. */
+/** A line of API Gateway, if there is an access log. */
 const ACCESS_BYTES_A_CALL = 385;
 const LOG_BYTES_A_VERDICT = 400 + 420;
 /** A repertoire of 1,000 pieces of 1 kB with its history, and one session with its entry in the index. */
 const PIECES_BYTES = 2_000_000;
 const SESSION_BYTES = 600;
-/** Of a reply without changes, and of the ten pieces that one sync a day brings. */
+/** The bytes of a reply without changes, and of the ten pieces that one sync a day brings. */
 const REPLY_BYTES = 600;
 const PULL_BYTES = 12_000;
-/** Users who come anew in a month; only they count as active in the pool, where nobody signs in. */
+/** New users in a month. Only they count as active in the pool, because nobody signs in there. */
 const NEW_USERS = 0.03;
-/** The programs, zipped, of this deployment and of ten before it. */
+/** The zipped programs of this deployment and of ten before it. */
 const ASSETS_GB = 11 * 0.031;
 
 /** Types of resource that cost nothing by themselves. */
@@ -93,10 +96,10 @@ const FREE_TYPES = [
   'AWS::CloudFront::Distribution', 'AWS::CloudFront::OriginAccessControl', 'AWS::CloudFront::ResponseHeadersPolicy',
   'AWS::S3::Bucket', 'AWS::S3::BucketPolicy',
 ];
-/** Types whose number or settings are billed by the hour, however little they are used. */
+/** Types that are billed by the hour for their number or settings, however little they are used. */
 const BILLED_TYPES = ['AWS::CloudWatch::Alarm', 'AWS::CloudWatch::Dashboard', 'AWS::WAFv2::WebACL'];
 
-/** What the template has that is billed whether it is used or not. */
+/** The parts of the template that are billed even without use. */
 export interface Standing {
   readonly alarmMetrics: number;
   readonly customMetrics: number;
@@ -104,11 +107,11 @@ export interface Standing {
   readonly dashboardMetrics: number;
   readonly acls: number;
   readonly aclRules: number;
-  /** How often in a month `/health` is called from outside. */
+  /** How often `/health` is called from outside in a month. */
   readonly probes: number;
 }
 
-/** Counts it. Throws where there is a type of resource of which nobody has said what it costs. */
+/** Counts them. Throws if there is a type of resource without a known cost. */
 export function standing(template: Template, written: readonly string[]): Standing {
   const all = Object.values(template.Resources);
   const unknown = all.map((one) => one.Type)
@@ -135,7 +138,7 @@ export function standing(template: Template, written: readonly string[]): Standi
   };
 }
 
-/** Of `rate(5 minutes)`; whoever adds another kind of schedule says here how often that is. */
+/** The minutes of `rate(5 minutes)`. If you add another kind of schedule, add its minutes here. */
 function minutesOf(rule: any): number {
   const rate = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(rule.ScheduleExpression);
   if (rate === null) {
@@ -148,7 +151,7 @@ function metricsOfAlarm(alarm: any): number {
   return alarm.MetricName !== undefined ? 1 : alarm.Metrics.filter((one: any) => one.MetricStat).length;
 }
 
-/** The body is a text with references in between; its metrics are counted by what begins each. */
+/** The body is a text with references in between. Its metrics are counted by how each begins. */
 function metricsOfDashboard(dashboard: any): number {
   const body = dashboard.DashboardBody;
   const text = typeof body === 'string' ? body
@@ -161,7 +164,7 @@ function sum(one: number, other: number): number {
   return one + other;
 }
 
-/** Returns the bill of a month, line by line, also those that are 0. */
+/** Returns the bill of a month, line by line, including lines of 0. */
 export function bill(template: Template, written: readonly string[], month: Month): Line[] {
   const { users, years } = month;
   const has = (type: string) => Object.values(template.Resources).some((one) => one.Type === type);
@@ -171,7 +174,7 @@ export function bill(template: Template, written: readonly string[], month: Mont
   const syncs = UNITS.day.filter((one) => isSync(one)).map((one) => one.timesADay).reduce(sum, 0);
   const calls = days * (2 * syncs + SIGN_INS_A_DAY) + stands.probes;
   const isHttp = has('AWS::ApiGatewayV2::Api');
-  // The probe itself is an invocation without a verdict, and writes as much.
+  // The probe is an invocation without a verdict, and writes as much as one.
   const verdicts = (isHttp ? 0 : days * VERDICTS_A_DAY) + stands.probes;
   const metered = calls + days * syncs * (Math.ceil(UNITS.piecesRequestBytes / HTTP_API_METERED_BYTES) - 1);
   const apiPrices = isHttp ? HTTP_API : API_GATEWAY;
@@ -205,14 +208,17 @@ export function bill(template: Template, written: readonly string[], month: Mont
   return lines.map(([what, dollars]) => ({ what, dollars }));
 }
 
-/** Dollars of all lines. */
+/** The sum of all lines, in dollars. */
 export function total(lines: readonly Line[]): number {
   return lines.map((line) => line.dollars).reduce(sum, 0);
 }
 
-/** The processor of our programs. Throws if they have several, for then nobody knows which one takes the time. */
+/**
+ * The processor of our programs. Throws if they have several, because then it is unknown which one
+ * takes the time.
+ */
 function processorOf(template: Template): keyof typeof LAMBDA.gbSecond {
-  // The probe is a script that takes next to no time.
+  // The probe is a script that takes very little time.
   const ours = Object.values(template.Resources).filter((one) => one.Properties?.Runtime === 'provided.al2023');
   const all = ours.map((one) => one.Properties.Architectures[0]);
   const [processor, ...others] = [...new Set(all)];
@@ -239,7 +245,7 @@ function sessionsOf(years: number) {
   return found;
 }
 
-/** The price of an amount where what goes beyond a bound has another price. */
+/** The price of an amount in tiers: each part of it has the price of its tier. */
 function tiers(amount: number, prices: readonly (readonly [number, number])[]): number {
   let from = 0;
   let dollars = 0;

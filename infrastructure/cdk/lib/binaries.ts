@@ -1,4 +1,4 @@
-/** Finds what cargo-lambda has built and the schema file, and refuses what cannot run. */
+/** Finds the binaries of cargo-lambda and the schema file, and refuses files that cannot work. */
 
 import { Annotations } from 'aws-cdk-lib';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
@@ -13,8 +13,8 @@ const MACHINES: Record<Processor, number> = { arm64: 0xb7, x86_64: 0x3e };
 const ELF = Buffer.from([0x7f, 0x45, 0x4c, 0x46]);
 
 /**
- * Returns the code of one function. Without a binary it is a placeholder that fails when it runs,
- * with a warning that `cdk deploy --strict` turns into an error.
+ * Returns the code of one function. If there is no binary, it is a placeholder that fails when it
+ * runs. A warning says so, which `cdk deploy --strict` turns into an error.
  */
 export function code(scope: Construct, binary: string, settings: Settings): lambda.Code {
   const folder = path.resolve(HOME, settings.binaries, binary);
@@ -35,13 +35,13 @@ export function code(scope: Construct, binary: string, settings: Settings): lamb
   return lambda.Code.fromAsset(folder, { exclude: ['*', '!bootstrap'] });
 }
 
-/** LIMIT: `haumana_server::schema` takes no longer file either. */
+/** LIMIT: `haumana_server::schema` accepts no larger file either. */
 const SCHEMA_BYTES = 4_000_000;
 
 /** Where functions find the files of a layer. */
 const LAYER = '/opt';
 
-/** A layer with the schema file, and the name by which functions find it. */
+/** A layer with the schema file, and the path by which functions find it. */
 export interface SchemaFile {
   readonly layer: lambda.LayerVersion;
   readonly name: string;
@@ -58,7 +58,7 @@ export function schemaFile(scope: Construct, settings: Settings): SchemaFile | u
     throw new Error(`schema: ${file} is no file of 1 to ${SCHEMA_BYTES} bytes`);
   }
   const name = path.basename(file);
-  // Only the file: whatever else is in its folder is nobody's business.
+  // Only the file: other files in its folder must not be published.
   const code = lambda.Code.fromAsset(path.dirname(file), { exclude: ['**', `!${name}`] });
   return { layer: new lambda.LayerVersion(scope, 'Schema', { code }), name: `${LAYER}/${name}` };
 }

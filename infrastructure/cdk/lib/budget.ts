@@ -1,10 +1,12 @@
-/** The budget: a letter before the bill is a surprise. */
+/** The budget: an e-mail before the bill is a surprise. */
 
 import * as budgets from 'aws-cdk-lib/aws-budgets';
 import { Construct } from 'constructs';
 import { Settings } from './settings';
 
-/** Warns when 80 % of the month's budget is spent, and when all of it will be. It stops nothing. */
+/**
+ * Warns when 80 % of the month's budget is spent, and when all of it is forecast. It stops nothing.
+ */
 export function addBudget(scope: Construct, settings: Settings): void {
   if (settings.monthlyBudgetUsd === 0) {
     return;

@@ -1,6 +1,7 @@
 /**
- * A canary, with `-c canaryMinutes=`: a deployment sends one call in ten to the new version for so many
- * minutes, and goes back by itself if an alarm rings meanwhile. Off, it makes nothing; on, it is free too.
+ * A canary, with `-c canaryMinutes=`: for so many minutes, a deployment sends one call in ten to
+ * the new version. If an alarm rings meanwhile, it goes back by itself. When off, it makes nothing;
+ * when on, it is free too.
  */
 
 import * as codedeploy from 'aws-cdk-lib/aws-codedeploy';
@@ -18,7 +19,9 @@ const CONFIGS: Readonly<Record<number, codedeploy.ILambdaDeploymentConfig>> = {
   15: LambdaDeploymentConfig.CANARY_10PERCENT_15MINUTES,
   30: LambdaDeploymentConfig.CANARY_10PERCENT_30MINUTES,
 };
-/** Those that one bad version makes ring within minutes, and that nothing but the functions needs. */
+/**
+ * The alarms that a bad version makes ring within minutes, and that need nothing but the functions.
+ */
 const WATCHED = ['crashes', 'failures', 'latency'];
 
 /** Adds it, or nothing. */

@@ -1,7 +1,7 @@
 /**
- * One page that shows how the service is.
+ * One page that shows the state of the service.
  *
- * LIMIT: 50 metrics, or it costs 3 $ a month (`prices.ts`; a test counts them).
+ * LIMIT: 50 metrics. With more it costs 3 $ a month (`prices.ts`; a test counts them).
  */
 
 import { Duration } from 'aws-cdk-lib';

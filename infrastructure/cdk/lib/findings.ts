@@ -1,4 +1,7 @@
-/** Explains why a finding of cdk-nag is what we want. A finding without a reason fails the synthesis. */
+/**
+ * Explains why a finding of cdk-nag is intended. A finding without a reason makes the synthesis
+ * fail.
+ */
 
 import { Validations } from 'aws-cdk-lib';
 import { IConstruct } from 'constructs';

@@ -7,10 +7,10 @@ import { explain } from './findings';
 import { Settings } from './settings';
 
 /**
- * Refuses an address for as long as it has sent more than its share in the last 5 minutes.
+ * Refuses an address as long as it has sent more than its share in the last 5 minutes.
  *
- * A usage plan would need a key in every phone, and AWS calls its quota a best effort that must not
- * be relied on to limit cost. This works on the app as it is.
+ * A usage plan would need a key in every phone, and AWS says that its quota is a best effort that
+ * must not be relied on to limit cost. This works with the app as it is.
  */
 export function addFirewall(scope: Construct, settings: Settings, api: Api): void {
   if (settings.requestsPerAddress === 0) {
@@ -21,7 +21,7 @@ export function addFirewall(scope: Construct, settings: Settings, api: Api): voi
   const visibilityConfig = {
     cloudWatchMetricsEnabled: true,
     metricName: name,
-    // Samples would hold the tokens of those who are refused.
+    // Samples would contain the tokens of refused callers.
     sampledRequestsEnabled: false,
   };
   const firewall = new waf.CfnWebACL(scope, 'Firewall', {

@@ -1,4 +1,6 @@
-/** The six Lambda functions, each with its own log and a role that can do what it does and no more. */
+/**
+ * The six Lambda functions. Each has its own log, and a role with exactly the rights that it needs.
+ */
 
 import { Annotations, Aws, Duration, Fn, RemovalPolicy } from 'aws-cdk-lib';
 import * as cognito from 'aws-cdk-lib/aws-cognito';
@@ -17,34 +19,34 @@ type Access = 'none' | 'sync' | 'sync and erase';
 /** What one binary needs. */
 export interface Needs {
   readonly access: Access;
-  /** Google's clients, to verify tokens with. */
+  /** Whether it needs Google's clients to verify tokens. */
   readonly verifies: boolean;
-  /** What it does in the user directory. */
+  /** Its actions in the user directory. */
   readonly directory: string[];
   readonly memoryMb: number;
   readonly timeoutSecs: number;
-  /** Its part of the invocations that the account may have at once. */
+  /** Its part of the invocations that the account may run at once. */
   readonly share: number;
   /** The program that it runs, if it is not its own. */
   readonly program?: string;
-  /** Whether its program asks for the user pool, whatever it may do there. */
+  /** Whether its program needs the user pool's id, whatever rights it has there. */
   readonly pool?: boolean;
-  /** Whether its log is the audit log, and is kept as long. */
+  /** Whether its log is the audit log, and is kept as long as that. */
   readonly audit?: boolean;
 }
 
-// LIMIT: API Gateway gives up after 29 s. A function that ends before can still say 503.
+// LIMIT: API Gateway gives up after 29 s. A function that ends earlier can still answer 503.
 const SYNC_TIMEOUT_SECS = 28;
-// A function's share of a processor grows with its memory; merging is what needs it.
+// A function's share of a processor grows with its memory. Merging needs the processor.
 const SYNC_MEMORY_MB = 512;
 
 const CREATE_USER = ['AdminGetUser', 'AdminCreateUser', 'AdminUpdateUserAttributes'];
 // LIMIT: Lambda keeps this many invocations for functions that reserve none.
 // https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html, read 2026-11-28.
 const UNRESERVED = 100;
-/** With fewer than this for all functions together, each would have too few to be of use. */
+/** With fewer than this for all functions together, each would have too few to be useful. */
 const LEAST_RESERVED = 60;
-/** More than all functions need; whatever else runs in the account has the rest. */
+/** More than all functions need. The rest is for other programs in the account. */
 const MOST_RESERVED = 400;
 
 const phones = { verifies: false, directory: [], memoryMb: SYNC_MEMORY_MB, timeoutSecs: SYNC_TIMEOUT_SECS };
@@ -54,7 +56,8 @@ export const BINARIES: Readonly<Record<string, Needs>> = {
   'sync-pieces-lambda': { ...phones, access: 'sync', share: 0.25 },
   'sync-sessions-lambda': { ...phones, access: 'sync', share: 0.2, program: 'sync-pieces-lambda' },
   'sync-lambda': { ...phones, access: 'sync', pool: true, share: 0.15 },
-  // Exports, imports and erasures: the same program with rights, a bound and a log of its own.
+  // Exports, imports and erasures: the same program, with its own rights, its own limit and its own
+  // log.
   'account-lambda': {
     ...phones, access: 'sync and erase', directory: ['AdminDeleteUser'], share: 0.05,
     program: 'sync-lambda', audit: true,
@@ -67,13 +70,15 @@ export const BINARIES: Readonly<Record<string, Needs>> = {
   },
 };
 
-/** The binary that vouches for callers; all others answer them. */
+/** The binary that verifies callers. All others answer them. */
 export const AUTHORIZER = 'google-token-authorizer';
 
-/** The version that callers get. Going back is pointing it at an earlier one: `../../move/versions.py`. */
+/**
+ * The version that callers get. To go back, point it at an earlier one: `../../move/versions.py`.
+ */
 export const LIVE = 'live';
 
-/** The binaries that a stack has. Where no API asks an authorizer, there is none. */
+/** The binaries of a stack. If no API asks an authorizer, there is none. */
 export function binariesOf(settings: Settings): string[] {
   return Object.keys(BINARIES).filter((binary) => settings.api === 'rest' || binary !== AUTHORIZER);
 }
@@ -85,7 +90,7 @@ export interface Surroundings {
   readonly users: cognito.IUserPool;
 }
 
-/** What is the same for every function. */
+/** What all functions share. */
 interface Shared extends Surroundings {
   /** The kinds of record, if they are not pieces and sessions. */
   readonly schema?: SchemaFile;
@@ -121,7 +126,7 @@ export class Functions extends Construct {
     return this.one(binary).handler;
   }
 
-  /** What callers get of it. */
+  /** The version of it that callers get. */
   live(binary: string): lambda.Alias {
     return this.one(binary).live;
   }
@@ -131,7 +136,7 @@ export class Functions extends Construct {
     return [...this.functions.values()].map((one) => one.handler);
   }
 
-  /** Those that say whether a token is good. */
+  /** The functions that verify tokens. */
   get verifying(): string[] {
     return this.names.filter((binary) => verifies(binary, this.settings));
   }
@@ -153,7 +158,7 @@ function needsOf(binary: string): Needs {
   return needs;
 }
 
-/** Whether a function needs Google's keys: all do where nobody stands before them. */
+/** Whether a function needs Google's keys. If there is no authorizer before them, all do. */
 function verifies(binary: string, settings: Settings): boolean {
   return settings.api === 'http' || needsOf(binary).verifies;
 }
@@ -193,7 +198,8 @@ class One extends Construct {
       timeout: Duration.seconds(needs.timeoutSecs),
       reservedConcurrentExecutions: reserved(needs, settings),
       environment: environment(binary, needs, shared),
-      // Earlier ones stay, to go back to: about 6 MB each, of the 75 GB that an account has free.
+      // Earlier versions stay, so that one can go back: about 6 MB each, of the 75 GB that an
+      // account has free.
       currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN },
     });
     this.live = new lambda.Alias(this, 'Live', { aliasName: LIVE, version: this.handler.currentVersion });
@@ -201,8 +207,9 @@ class One extends Construct {
 }
 
 /**
- * What nobody else can take from a function: no other function of the account, and no other call of
- * this API. A flood of one call then leaves the others their own. `undefined`: nothing is reserved.
+ * The invocations that are reserved for a function, so that neither other functions of the account
+ * nor other calls of this API can take them. So a flood of one call leaves the others theirs.
+ * `undefined`: nothing is reserved.
  */
 export function reserved(needs: Needs, settings: Settings): number | undefined {
   if (0 < settings.maxConcurrency) {
@@ -217,7 +224,7 @@ function keepsRecords(needs: Needs): boolean {
   return needs.access !== 'none';
 }
 
-/** Only what the function reads, so that the console shows what matters to it. */
+/** Only the variables that the function reads, so that the console shows what matters to it. */
 function environment(binary: string, needs: Needs, { settings, users, schema }: Shared): Record<string, string> {
   const variables: Record<string, string> = {
     AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH: 'true',
@@ -243,7 +250,7 @@ function environment(binary: string, needs: Needs, { settings, users, schema }: 
       variables.HAUMANA_GOOGLE_AZP = settings.googleAzp.join(',');
     }
   }
-  // An existing API takes replies as text only: its binary media types are its other callers' too.
+  // An existing API passes on text only: its binary media types also apply to its other callers.
   if (binary !== AUTHORIZER && settings.existingApiId === undefined) {
     variables.HAUMANA_BINARY_REPLIES = 'true';
   }
@@ -264,8 +271,9 @@ function environment(binary: string, needs: Needs, { settings, users, schema }: 
 }
 
 /**
- * The key of the hashes by which logs call users. The stack's id ends with a random UUID that it keeps
- * for its whole life, which costs nothing, needs no setting, and is known to who may describe the stack.
+ * The key of the hashes that name users in logs. The stack's id ends with a random UUID that never
+ * changes while the stack exists. It costs nothing and needs no setting. But everybody who may
+ * describe the stack knows it.
  */
 function callerKey(settings: Settings): string {
   return settings.callerKey ?? Fn.select(2, Fn.split('/', Aws.STACK_ID));
@@ -276,13 +284,14 @@ function millionths(dollars: number): number {
 }
 
 const READ = ['GetItem', 'BatchGetItem', 'Query'];
-// TransactWriteItems is not an action of its own: its parts are. BatchWriteItem is one.
+// TransactWriteItems is not an action of its own, but its parts are. BatchWriteItem is one.
 const KEEP = ['PutItem', 'UpdateItem', 'ConditionCheckItem'];
 const DELETE = ['DeleteItem', 'BatchWriteItem'];
 
 /**
- * Lists actions and resources one by one: no Scan, no DeleteTable, no index that may come later.
- * Only the history loses items in a commit (what is past its retention); records do so by erasing.
+ * Lists actions and resources one by one: no Scan, no DeleteTable, no index that is added later. A
+ * commit deletes items only from the history (those past their retention). Records are deleted only
+ * by an erasure.
  */
 function grantTables(role: iam.Role, tables: Tables, access: Access): void {
   if (access === 'none') {

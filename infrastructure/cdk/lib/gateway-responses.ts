@@ -1,4 +1,7 @@
-/** What API Gateway says when no function is asked: in the same form in which the functions say it. */
+/**
+ * The answers of API Gateway when no function is asked. They have the same form as those of the
+ * functions.
+ */
 
 import * as apigateway from 'aws-cdk-lib/aws-apigateway';
 import { readFileSync } from 'node:fs';
@@ -6,7 +9,7 @@ import * as path from 'node:path';
 import { HOME } from './routes';
 import { Settings } from './settings';
 
-/** What the caller is told. */
+/** The answer that a caller gets. */
 interface Said {
   readonly status?: string;
   readonly code: string;
@@ -16,10 +19,11 @@ interface Said {
 }
 
 /**
- * By the type of response. The tests of `haumana-lambda` compare them with what the functions say.
+ * By the type of response. The tests of `haumana-lambda` compare them with the functions' answers.
  *
- * `MISSING_AUTHENTICATION_TOKEN` is what an unknown path or method gets, its name notwithstanding. The
- * authorizer fails when Google's keys cannot be had: nobody's fault, and over soon.
+ * `MISSING_AUTHENTICATION_TOKEN` is, in spite of its name, the answer for an unknown path or
+ * method. The authorizer fails when Google's keys cannot be fetched: that is nobody's fault, and
+ * over soon.
  */
 const RESPONSES: Readonly<Record<string, Said>> = JSON.parse(
   readFileSync(path.join(HOME, '../gateway-responses.json'), 'utf8'),
@@ -47,7 +51,7 @@ function headers(said: Said, hasBrowsers: boolean): Record<string, string> {
     headers['WWW-Authenticate'] = "'Bearer'";
   }
   if (hasBrowsers) {
-    // A fixed value cannot name the one origin that asked, and these texts are no secret.
+    // A fixed value cannot name the origin that asked, and these texts are not secret.
     headers['Access-Control-Allow-Origin'] = "'*'";
     headers['Access-Control-Expose-Headers'] = "'x-request-id, retry-after'";
   }

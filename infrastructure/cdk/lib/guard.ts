@@ -1,27 +1,29 @@
 /**
- * Refuses a deployment that forgets what the last one was told.
+ * Refuses a deployment that lacks a setting of the last one.
  *
- * Each deployment takes its settings from the command line, and a setting that is left out falls back
- * to its standard. For some that is an outage: without `existingApiId` the API that the app calls may no
- * longer call the functions. So the template keeps what was given (`Metadata`), and the next deployment
- * is compared with it.
+ * Each deployment takes its settings from the command line. A setting that is left out gets its
+ * standard value. For some settings that is an outage: without `existingApiId` the API that the app
+ * calls may no longer call the functions. So the template keeps the given settings (`Metadata`),
+ * and the next deployment is compared with them.
  */
 
 import { execFileSync } from 'node:child_process';
 
-/** Where the template keeps the settings that were given. */
+/** Where the template keeps the given settings. */
 export const METADATA = 'haumana:settings';
 
-/** Where something stands on the operator's machine, and what is for one deployment only. */
+/** Settings about the operator's machine, and settings for one deployment only. */
 const OF_ONE_DEPLOYMENT = ['binaries', 'forget', 'unguarded'];
-/** The kind of API of a stack that does not say which one it has: there was no other standard. */
+/**
+ * The kind of API of a stack that does not say which one it has: there was no other standard then.
+ */
 const FIRST_API = 'rest';
-/** Another value of these is another API, or other users. */
+/** If one of these has another value, it is another API, or other users. */
 const UNCHANGED = ['api', 'existingApiId', 'existingUserPoolId', 'stage'];
 
 export type Given = Readonly<Record<string, string>>;
 
-/** Returns what is missing, or must not be as it is. `forget`: settings that may be. */
+/** Returns what is missing, or must not change. `forget`: settings that may be missing. */
 export function forgotten(last: Given, now: Given, forget: readonly string[]): string[] {
   const found: string[] = [];
   const [generation, next] = [Number(last.generation ?? 0), Number(now.generation ?? 0)];
@@ -42,15 +44,15 @@ export function forgotten(last: Given, now: Given, forget: readonly string[]): s
   return found;
 }
 
-/** Runs a program and returns what it prints; throws with what it says otherwise. */
+/** Runs a program and returns its output; if it fails, throws with its error text. */
 export type Run = (program: string, words: string[]) => string;
 
-/** Asks AWS what the last deployment of a stack was told; nothing if there was none. */
+/** Asks AWS for the settings of the last deployment of a stack; empty if there was none. */
 export function lastGiven(stackName: string, run: Run = runProgram): Given {
   try {
     const told = run('aws', ['cloudformation', 'get-template', '--stack-name', stackName,
       '--query', 'TemplateBody.Metadata', '--output', 'json']);
-    // A stack from before this was kept has no such metadata.
+    // A stack from an earlier version has no such metadata.
     return JSON.parse(told || 'null')?.[METADATA] ?? {};
   } catch (error) {
     const { message, stderr } = error as { message: string; stderr?: unknown };

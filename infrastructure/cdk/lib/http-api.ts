@@ -1,11 +1,13 @@
 /**
- * The HTTP API of the stack's own, unless it is given `-c api=rest`: cheaper than the REST API, and a pipe.
+ * The stack's own HTTP API, unless `-c api=rest` is given. It is cheaper than the REST API, and
+ * only passes requests on.
  *
- * It asks no authorizer and says next to nothing by itself: the functions verify the tokens, and what is
- * no call goes to a function that says so. So callers get the same replies as from the REST API; a test
- * of `haumana-lambda` compares them. It has no access log either, since the function's own line has all
- * of a call. What is given up: a firewall (AWS has none for HTTP APIs), a `Deny` that costs nothing, and
- * words of our own for what API Gateway refuses itself: 413 past 10 MB, 429 past the throttle, and 5xx.
+ * It asks no authorizer and answers almost nothing by itself. The functions verify the tokens, and
+ * requests for unknown paths go to a function that refuses them. So callers get the same replies as
+ * from the REST API; a test of `haumana-lambda` compares them. It has no access log, since the
+ * function's own line has everything about a call. Three things are missing: a firewall (AWS has
+ * none for HTTP APIs), a `Deny` that costs nothing, and our own texts for requests that API Gateway
+ * itself refuses: 413 above 10 MB, 429 above the throttle, and 5xx.
  */
 
 import { ArnFormat, Stack } from 'aws-cdk-lib';
@@ -20,7 +22,7 @@ import { Functions } from './functions';
 import { ROUTES } from './routes';
 import { Settings } from './settings';
 
-/** The function that answers what is no call, and preflights. */
+/** The function that answers unknown paths and preflights. */
 const ALL_ELSE = 'sync-lambda';
 const SIGN_IN = 'POST /auth/sync';
 
@@ -44,7 +46,7 @@ export class HttpApi extends Construct implements AnyApi {
     const rate = settings.requestsPerSecond;
     const stage = new gateway.CfnStage(this, 'Stage', {
       apiId: this.api.ref,
-      // Another name would stand in every path, in the address and in the event.
+      // Another name would be in every path, in the address and in the event.
       stageName: '$default',
       autoDeploy: true,
       defaultRouteSettings: { throttlingRateLimit: rate, throttlingBurstLimit: rate * 2 },
@@ -52,7 +54,7 @@ export class HttpApi extends Construct implements AnyApi {
         [SIGN_IN]: { ThrottlingRateLimit: signInRate(settings), ThrottlingBurstLimit: signInRate(settings) * 2 },
       },
     });
-    // A stage cannot throttle a route that is not there yet.
+    // A stage cannot throttle a route that does not exist yet.
     routes.forEach((route) => stage.addResourceDependency(route));
     explain(stage, 'AwsSolutions-APIG1', 'Every call reaches a function, whose line says all that an access log would.');
     this.url = `${this.api.attrApiEndpoint}/`;
@@ -86,7 +88,7 @@ export class HttpApi extends Construct implements AnyApi {
       apiId: this.api.ref,
       integrationType: 'AWS_PROXY',
       integrationUri: live.functionArn,
-      // The event that REST APIs send, which the functions read.
+      // The event of REST APIs, which the functions read.
       payloadFormatVersion: '1.0',
     });
     live.addPermission(`HttpApi ${binary}`, {

@@ -1,4 +1,4 @@
-/** The page for people, on S3 and CloudFront. The files are brought there by `../page`. */
+/** The page for people, on S3 and CloudFront. `../page` uploads the files. */
 
 import { CfnOutput, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as cloudfront from 'aws-cdk-lib/aws-cloudfront';
@@ -11,13 +11,15 @@ import { explain } from './findings';
 import { HOME } from './routes';
 import { Settings } from './settings';
 
-/** By directive; `google` is allowed besides. */
+/** Headers by directive. `google` is allowed in addition. */
 type Headers = Record<'policy' | 'google', Record<string, string>>;
 
 /** The headers that every host of the page sends: `haumana-server` reads the same file. */
 const HEADERS = path.join(HOME, '../../haumana-web/page/headers.json');
 
-/** Returns the page's content security policy, with the origin of an API that is elsewhere. */
+/**
+ * Returns the page's content security policy. It names the origin of the API, which is another one.
+ */
 export function policy(api: string): string {
   const { policy, google } = JSON.parse(readFileSync(HEADERS, 'utf8')) as Headers;
   const directives = [...new Set([...Object.keys(policy), ...Object.keys(google)])].sort();
@@ -27,7 +29,10 @@ export function policy(api: string): string {
   }).join('; ');
 }
 
-/** Adds the page if the settings ask for it, and returns its origin. `api`: the origin that it calls. */
+/**
+ * Adds the page if the settings ask for it, and returns its origin. `api`: the origin that the page
+ * calls.
+ */
 export function addPage(stack: Stack, settings: Settings, api: string): string | undefined {
   if (settings.pageClientId === undefined) {
     return undefined;
@@ -38,7 +43,7 @@ export function addPage(stack: Stack, settings: Settings, api: string): string |
     objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
     encryption: s3.BucketEncryption.S3_MANAGED,
     enforceSSL: true,
-    // A bucket that holds files cannot be deleted with the stack; the files are in the repository.
+    // A bucket with files cannot be deleted with the stack. The files are in the repository.
     removalPolicy: RemovalPolicy.RETAIN,
   });
   const distribution = new cloudfront.Distribution(scope, 'Distribution', {
@@ -50,7 +55,7 @@ export function addPage(stack: Stack, settings: Settings, api: string): string |
       origin: S3BucketOrigin.withOriginAccessControl(bucket),
       viewerProtocolPolicy: cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
       allowedMethods: cloudfront.AllowedMethods.ALLOW_GET_HEAD,
-      // Files say `no-cache`, so what is new is there within a second; it compresses what is text.
+      // Files say `no-cache`, so new ones are visible within a second. Text is compressed.
       cachePolicy: cloudfront.CachePolicy.CACHING_OPTIMIZED,
       compress: true,
       responseHeadersPolicy: headers(scope, api),

@@ -1,11 +1,11 @@
 /**
- * What AWS asks for what the stack uses, in US dollars, in us-east-1.
+ * AWS's prices for the services that the stack uses, in US dollars, in us-east-1.
  *
- * Each price stands on the page beside it. The pages let a browser fill in the figures, so they were
- * read on 2026-11-28 where others had copied them, on the pages that the comments name.
+ * Each price is on the page that is named beside it. These pages fill in the figures in the
+ * browser. So the figures were read on 2026-11-28 from copies, on the pages that the comments name.
  *
- * What is free for ever is taken off, because it never ends: `FREE`. What is free for the first twelve
- * months of an AWS account (a million calls of API Gateway a month) is not.
+ * Amounts that are free for ever are subtracted: `FREE`. Amounts that are free for the first twelve
+ * months of an AWS account (a million calls of API Gateway a month) are not.
  */
 
 /** https://aws.amazon.com/dynamodb/pricing/on-demand/; see also `benches/src/cost.rs`. */
@@ -22,8 +22,8 @@ export const API_GATEWAY = [
 ];
 
 /**
- * HTTP APIs, up to 300 million calls a month, and beyond; a call is counted once for each 512 KB that
- * begins of its body. The same page of AWS's documentation, read on 2026-11-29.
+ * HTTP APIs, up to 300 million calls a month, and beyond. A call is counted once for each begun 512
+ * KB of its body. The same page of AWS's documentation, read on 2026-11-29.
  */
 export const HTTP_API = [{ upToMillions: 300, million: 1.00 }, { upToMillions: Infinity, million: 0.90 }];
 export const HTTP_API_METERED_BYTES = 512 * 1024;
@@ -32,8 +32,8 @@ export const HTTP_API_METERED_BYTES = 512 * 1024;
 export const LAMBDA = { million: 0.20, gbSecond: { x86_64: 0.0000166667, arm64: 0.0000133334 } };
 
 /**
- * https://aws.amazon.com/cloudwatch/pricing/; metrics up to 10,000 and alarms of standard resolution,
- * also as https://cloudburn.io/blog/amazon-cloudwatch-pricing has them (February 2026).
+ * https://aws.amazon.com/cloudwatch/pricing/; metrics up to 10,000, and alarms of standard
+ * resolution. Also on https://cloudburn.io/blog/amazon-cloudwatch-pricing (February 2026).
  */
 export const CLOUDWATCH = { logGb: 0.50, logStorageGb: 0.03, metric: 0.30, alarmMetric: 0.10, dashboard: 3.00 };
 

@@ -1,9 +1,10 @@
 /**
- * A call of `/health` by the API's public address, now and then: it sees what no function can see of
- * itself, such as that none is called.
+ * Calls `/health` by the API's public address from time to time. So it notices what no function can
+ * notice of itself, such as that none is called.
  *
- * Off unless `probeMinutes` is given. Every 5 minutes it costs 0.03 $ a month, which is API Gateway's price
- * of 8,640 calls (`bill.ts`). It runs in the same region; a region that is gone is not noticed.
+ * It is off unless `probeMinutes` is given. Every 5 minutes it costs 0.03 $ a month, which is API
+ * Gateway's price for 8,640 calls (`bill.ts`). It runs in the same region, so it does not notice if
+ * the whole region fails.
  */
 
 import { Aws, Duration, RemovalPolicy } from 'aws-cdk-lib';
@@ -16,10 +17,13 @@ import { Construct } from 'constructs';
 import { AnyApi } from './api';
 import { Settings } from './settings';
 
-/** What the probe writes when it gets no good answer; an alarm counts these. */
+/** The text that the probe writes when it gets no good answer. An alarm counts it. */
 export const NO_ANSWER = 'no answer from outside:';
 
-/** The program. It only writes a line, so that CloudWatch sees one failure and Lambda none to repeat. */
+/**
+ * The program. On a failure it only writes a line. So CloudWatch sees one failure, and Lambda sees
+ * none that it would repeat.
+ */
 export const PROGRAM = `
 exports.handler = async () => {
   let said;

@@ -1,4 +1,4 @@
-/** Which function answers which call: `../routes.json`, which the script that moves over reads too. */
+/** Which function answers which call: `../routes.json`, which the script for the move reads too. */
 
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';

@@ -1,4 +1,7 @@
-/** What the operator decides, read from CDK context (`-c name=value`) and checked before anything is made. */
+/**
+ * The operator's settings, read from CDK context (`-c name=value`) and checked before anything is
+ * made.
+ */
 
 import { Construct } from 'constructs';
 
@@ -8,9 +11,9 @@ export type Processor = 'arm64' | 'x86_64';
 /** A kind of API of API Gateway. */
 export type ApiKind = 'rest' | 'http';
 
-/** What the operator decides. */
+/** The operator's settings. */
 export interface Settings {
-  /** What all names begin with. Two stacks of one account and region need two prefixes. */
+  /** The prefix of all names. Two stacks of one account and region need two prefixes. */
   readonly prefix: string;
   /** The API's stage: the first part of every path. */
   readonly stage: string;
@@ -28,27 +31,29 @@ export interface Settings {
   readonly processor: Processor;
   /** The folder that holds `<binary>/bootstrap`. */
   readonly binaries: string;
-  /** The schema file with the kinds of record, `.toml` or `.json`; without, pieces and sessions. */
+  /**
+   * The schema file with the kinds of record, `.toml` or `.json`; if absent, pieces and sessions.
+   */
   readonly schema?: string;
-  /** Raised by one after a restore from a backup, never lowered. */
+  /** Raise it by one after a restore from a backup; never lower it. */
   readonly generation: number;
   /** How long superseded versions are kept. */
   readonly retentionDays: number;
   /** Origins of web pages that may call from a browser; none if empty. */
   readonly corsOrigins: string[];
-  /** The client id of the page that people open in a browser; without, there is no page. */
+  /** The client id of the page that people open in a browser; if absent, there is no page. */
   readonly pageClientId?: string;
   /** The functions' log level: `error`, `warn`, `info`, `debug` or `trace`. */
   readonly log: string;
   /** How long logs are kept: one of the numbers that CloudWatch knows. */
   readonly logRetentionDays: number;
-  /** How long it is kept who exported, imported or erased: likewise. */
+  /** How long the audit log is kept (who exported, imported or erased); the same numbers. */
   readonly auditDays: number;
-  /** The key of the hashes by which logs call users; without, one that the stack's id makes. */
+  /** The key of the hashes that name users in logs; if absent, one is made of the stack's id. */
   readonly callerKey?: string;
   /** Hashes of users who are not let in. */
   readonly blocked: string[];
-  /** What one account may cost; `undefined`: whatever it likes. */
+  /** What one account may cost; `undefined`: no limit. */
   readonly allowance?: Allowance;
   /** Requests per second that the stage lets through, over all users. */
   readonly requestsPerSecond: number;
@@ -60,17 +65,17 @@ export interface Settings {
   readonly accountConcurrency: number;
   /** Whether tables and user pool outlive the stack and refuse deletion. */
   readonly keepData: boolean;
-  /** The REST API whose methods will be re-pointed to the functions; without, the stack has its own. */
+  /** The REST API whose methods will point to the functions; if absent, the stack has its own. */
   readonly existingApiId?: string;
-  /** Its name, which its metrics go by; without, no alarm watches it. */
+  /** The name of that API in its metrics; if absent, no alarm watches it. */
   readonly existingApiName?: string;
-  /** The user pool to write to; without, the stack has its own. */
+  /** The user pool to write to; if absent, the stack has its own. */
   readonly existingUserPoolId?: string;
   /** Minutes between two calls of `/health` from outside; 0: none. */
   readonly probeMinutes: number;
-  /** Minutes in which one call in ten goes to a new version before all do; 0: all do at once. */
+  /** How many minutes one call in ten goes to a new version before all calls do; 0: all at once. */
   readonly canaryMinutes: number;
-  /** What was given, by name; `callerKey` without its value. */
+  /** The given settings, by name; `callerKey` without its value. */
   readonly given: Readonly<Record<string, string>>;
 }
 
@@ -82,11 +87,12 @@ export interface Allowance {
   readonly perDay: number;
 }
 
-/** What is chosen for whoever leaves it out. */
+/** The values of settings that are left out. */
 const STANDARD = {
-  // The cheaper one. What phones call already is a REST API, and AWS cannot turn that into an HTTP API.
+  // The cheaper one. An API that phones call already is a REST API, and AWS cannot turn it into an
+  // HTTP API.
   api: (context: Context) => (context.has('existingApiId') ? 'rest' : 'http'),
-  // What CI builds, and runs the tests on.
+  // The processor for which CI builds, and on which it tests.
   processor: 'x86_64',
 };
 
@@ -131,7 +137,7 @@ export function readSettings(scope: Construct): Settings {
     context.refuse(0 < settings.requestsPerAddress, 'requestsPerAddress: AWS has no firewall for an HTTP API; leave it out, or -c api=rest');
     context.refuse(settings.stage !== 'prod', 'stage: an HTTP API has none in its address; leave it out, or -c api=rest');
   }
-  // Also where it is not given: another one would be another address.
+  // Noted even if it is not given, because another kind would be another address.
   context.given.api = settings.api;
   const { pageClientId } = settings;
   context.refuse(pageClientId !== undefined && !settings.googleClientIds.includes(pageClientId), 'pageClientId must be one of googleClientIds');
@@ -140,7 +146,7 @@ export function readSettings(scope: Construct): Settings {
   return settings;
 }
 
-/** What the template says of a setting that nobody may read there. */
+/** The text in the template instead of a secret setting. */
 const SECRET = '(not shown)';
 
 const ALLOWANCE = /^(none|\d+(\.\d+)?\/\d+(\.\d+)?)$/;
@@ -151,7 +157,7 @@ function allowance(text: string): Allowance | undefined {
   return burst && perDay ? { burst, perDay } : undefined;
 }
 
-/** Reads one value after the other, and remembers what was wrong with them. */
+/** Reads one value after the other, and remembers what is wrong with them. */
 class Context {
   /** What was found, by name. */
   readonly given: Record<string, string> = {};
@@ -200,7 +206,7 @@ class Context {
     return this.raw(name) !== undefined;
   }
 
-  /** Remembers what cannot be together. */
+  /** Remembers a problem if settings do not fit together. */
   refuse(isWrong: boolean, problem: string): void {
     if (isWrong) {
       this.problems.push(problem);
@@ -213,7 +219,7 @@ class Context {
     }
   }
 
-  /** An empty value counts as none, so that a script can pass a variable that is not set. */
+  /** An empty value counts as not given, so that a script can pass a variable that is not set. */
   private raw(name: string): string | undefined {
     const value: unknown = this.scope.node.tryGetContext(name);
     if (value === undefined || value === '') {

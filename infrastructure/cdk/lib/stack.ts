@@ -55,7 +55,7 @@ export class HaumanaStack extends Stack {
   }
 }
 
-/** The API of the stack's own, or permissions for the existing one. */
+/** The stack's own API, or permissions for the existing one. */
 function addApi(scope: Construct, settings: Settings, functions: Functions): AnyApi | undefined {
   if (settings.existingApiId !== undefined) {
     allowExistingApi(settings, functions);
@@ -69,14 +69,14 @@ function addApi(scope: Construct, settings: Settings, functions: Functions): Any
   return api;
 }
 
-/** The output with the ARN of what callers get of a function: `SyncPiecesLambda`. */
+/** The output with the ARN of the version that callers get: `SyncPiecesLambda`. */
 export function outputName(binary: string): string {
   return binary.split('-').map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
 }
 
 /**
- * Lets the existing API call the functions, each for its own calls. Nothing of the API itself is
- * changed: it belongs to another stack, and `../../move` re-points it, and points it back.
+ * Lets the existing API call the functions, each for its own calls. The API itself is not changed:
+ * it belongs to another stack, and `../../move` changes where it points, and changes it back.
  */
 function allowExistingApi(settings: Settings, functions: Functions): void {
   const caller = new iam.ServicePrincipal('apigateway.amazonaws.com');
@@ -93,7 +93,7 @@ function allowExistingApi(settings: Settings, functions: Functions): void {
     });
   };
   for (const { method, path, function: binary } of ROUTES) {
-    // Whatever stands between braces is named by the existing API.
+    // The existing API has its own names between the braces.
     const pattern = path.slice(1).replace(/\{\w+\}/g, '*');
     allow(binary, `${method} ${path}`.replace(/\W+/g, '-'), `*/${method}/${pattern}`);
   }

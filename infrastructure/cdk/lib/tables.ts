@@ -1,4 +1,4 @@
-/** The tables, as `haumana-store-dynamo/src/schema.rs` needs them; a test holds one against the other. */
+/** The tables, as `haumana-store-dynamo/src/schema.rs` needs them; a test compares the two. */
 
 import { RemovalPolicy } from 'aws-cdk-lib';
 import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
@@ -42,12 +42,12 @@ export class Tables extends Construct {
   }
 }
 
-/** What the names of the tables begin with. */
+/** The prefix of the names of the tables. */
 export function tablePrefix(settings: Settings): string {
   return `${settings.prefix}-`;
 }
 
-// DYNAMODB: a local index exists from its table's creation or never; changing it makes a new table.
+// DYNAMODB: a local index is made with its table or never. Changing it makes a new table.
 function addIndex(table: dynamodb.Table): void {
   table.addLocalSecondaryIndex({
     indexName: INDEX,

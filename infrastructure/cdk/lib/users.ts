@@ -14,14 +14,15 @@ export function userPool(scope: Construct, settings: Settings): cognito.IUserPoo
   const mutable = { required: false, mutable: true };
   const pool = new cognito.UserPool(scope, 'Users', {
     userPoolName: `${settings.prefix}-users`,
-    // The cheapest plan has all that is used; a new pool would get a dearer one.
+    // The cheapest plan has everything that is used. By default a new pool gets a more expensive
+    // one.
     featurePlan: cognito.FeaturePlan.LITE,
     // The name is `google_<sub>`. Not the e-mail address: it may change hands.
     signInAliases: { username: true },
     signInCaseSensitive: true,
     selfSignUpEnabled: false,
     accountRecovery: cognito.AccountRecovery.NONE,
-    // An attribute that is not mutable from the start never becomes so.
+    // An attribute that is not mutable from the start can never become mutable.
     standardAttributes: {
       email: mutable,
       fullname: mutable,

@@ -1,4 +1,4 @@
-/** The API has every call of the document, and nobody gets past its door without a token. */
+/** The API has every call of the document, and no call works without a token. */
 
 import { Match } from 'aws-cdk-lib/assertions';
 import assert from 'node:assert/strict';
@@ -10,9 +10,12 @@ import { HOME, ROUTES } from '../lib/routes';
 import { all, template } from './support';
 
 const document = JSON.parse(readFileSync(path.join(HOME, '../../openapi.json'), 'utf8'));
-/** Calls that the local server has under the same address, or not at all. */
+/** Calls that the local server has in another way, or not at all. */
 const ONLY_HERE = ['POST /auth/sync open', 'POST /users/{me}/import token'];
-/** A connection that stays open would keep a function busy; who follows asks now and then instead. */
+/**
+ * A connection that stays open would keep a function busy. Devices that follow ask from time to
+ * time instead.
+ */
 const NOT_HERE = ['GET /live token'];
 
 test('every documented call has a route, and asks for a token where the document does', () => {

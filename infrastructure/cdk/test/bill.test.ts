@@ -1,4 +1,4 @@
-/** What a month costs stays what DEPLOYMENT.md says, whatever is added to the template. */
+/** A month costs what DEPLOYMENT.md says, whatever is added to the template. */
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ function synthesised(context: Context = {}): Template {
   return template(context).toJSON() as Template;
 }
 
-/** The dollars of the lines whose names begin so. */
+/** The dollars of the lines whose names begin with this text. */
 function of(lines: readonly Line[], name: string): number {
   const found = lines.filter((line) => line.what.startsWith(name));
   assert.ok(0 < found.length, name);
@@ -57,7 +57,7 @@ test('a probe every five minutes costs three cents, and 100 users stay below six
   assert.equal(standing(synthesised(context), WRITTEN).customMetrics, 10, 'it shares a metric');
 });
 
-/** What a new stack has. An API that is moved over stays a REST API. */
+/** The context of a new stack. An API that is moved stays a REST API. */
 const STANDARD: Context = { api: '' };
 const MANY = { users: 10_000, years: 5 };
 

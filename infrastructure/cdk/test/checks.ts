@@ -1,4 +1,6 @@
-/** What must be true of a template, as checks that can be run on one that is broken on purpose. */
+/**
+ * What must be true of a template. The checks can be run on a template that is broken on purpose.
+ */
 
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
@@ -16,20 +18,20 @@ export type Broken = {
   Metadata?: Record<string, any>;
 };
 
-/** Takes down what is not so. */
+/** Records a fault if `isSo` is false. */
 type Must = (isSo: boolean, what: string) => void;
 type Of = (type: string) => { Type: string; Properties: any; [key: string]: any }[];
 
 const TABLES = JSON.parse(readFileSync(path.join(HOME, '../../haumana-store-dynamo/tables.json'), 'utf8')).Tables;
 const DELETING = ['DeleteItem', 'BatchWriteItem'];
-/** Services that a role may be for. */
+/** Services that may use a role. */
 const TRUSTED = /^(lambda|apigateway)\.amazonaws\.com$/;
 /** Metrics that AWS writes by itself. */
 const OF_AWS = ['AWS/Lambda Throttles', 'AWS/ApiGateway 5XXError'];
 
 /**
- * Returns what is wrong with a template, one text for each thing. `isProtected`: whether the stack may
- * not be deleted, which is said beside the template.
+ * Returns what is wrong with a template, one text for each fault. `isProtected`: whether the stack
+ * is protected from deletion, which is not in the template.
  */
 export function problems(template: Broken, isProtected = true): string[] {
   const of: Of = (type) => Object.values(template.Resources).filter((one) => one.Type === type);
@@ -90,7 +92,8 @@ function permissions(of: Of, must: Must): void {
     must(!may.some((action) => /Scan|\*|DeleteTable/.test(action)), `${name} may no more than it needs`);
     must(['CreateLogStream', 'PutLogEvents'].every((action) => may.includes(`logs:${action}`)), `${name} may write its log`);
     must(needs.directory.every((action) => may.includes(`cognito-idp:${action}`)), `${name} may use the directory`);
-    // On three tables, and Query on two indexes; who erases nothing deletes from the history alone.
+    // On three tables, and Query on two indexes. A function that does not erase may delete from the
+    // history alone.
     for (const action of needs.access === 'none' ? [] : ['GetItem', 'BatchGetItem', 'Query', 'PutItem', 'UpdateItem', 'ConditionCheckItem', ...DELETING]) {
       const n = DELETING.includes(action) && needs.access === 'sync' ? 1 : action === 'Query' ? 5 : 3;
       const resources = statements.filter((one) => [one.Action].flat().includes(`dynamodb:${action}`)).flatMap((one) => [one.Resource].flat());

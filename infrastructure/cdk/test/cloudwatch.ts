@@ -1,11 +1,11 @@
 /**
- * As much of CloudWatch as alarms of the template need: log lines become metrics, by the embedded metric
- * format and by the template's own filters; and an alarm rings or does not.
+ * As much of CloudWatch as the alarms of the template need. Log lines become metrics, by the
+ * embedded metric format and by the template's own filters. An alarm rings or does not.
  */
 
 import { Resource } from './support';
 
-/** What was written into a log at a time, in seconds. */
+/** A line in a log, with its time in seconds. */
 export interface Written {
   readonly at: number;
   /** The id of the log group's function, or `access`. */
@@ -13,7 +13,10 @@ export interface Written {
   readonly line: string;
 }
 
-/** One value of a metric; those of AWS itself are given as they are. A dimension is part of the name. */
+/**
+ * One value of a metric. Values of AWS's own metrics are given directly. A dimension is part of the
+ * name.
+ */
 export interface Value {
   readonly at: number;
   readonly namespace: string;
@@ -21,7 +24,7 @@ export interface Value {
   readonly value: number;
 }
 
-/** Makes metrics of lines. `logOf` tells the name of a filter's log group. */
+/** Makes metrics of lines. `logOf` returns the name of a filter's log group. */
 export function metricsOf(lines: readonly Written[], filters: readonly Resource[], logOf: (filter: any) => string): Value[] {
   return lines.flatMap(({ at, log, line }) => {
     const filtered = filters.map(({ Properties }) => Properties)
@@ -37,7 +40,7 @@ function embedded(at: number, line: string): Value[] {
   const read = parse(line);
   return (read?._aws?.CloudWatchMetrics ?? []).flatMap((directive: any) =>
     directive.Dimensions.flatMap((dimensions: string[]) => {
-      // A value under a dimension is another metric, which no alarm here knows.
+      // A value under a dimension is another metric, which no alarm here uses.
       const suffix = dimensions.map((name) => `{${name}=${read[name]}}`).join('');
       return directive.Metrics.map(({ Name }: { Name: string }) => (
         { at, namespace: directive.Namespace, name: Name + suffix, value: Number(read[Name]) }));

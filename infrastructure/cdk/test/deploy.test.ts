@@ -1,4 +1,4 @@
-/** What was deployed is kept, so that going back needs no build. `npx` is a stand-in. */
+/** A deployed program is kept, so that going back needs no build. `npx` is a fake. */
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -8,7 +8,7 @@ import * as path from 'node:path';
 import { test } from 'node:test';
 import { HOME } from '../lib/routes';
 
-/** Leaves what it is told to deploy in the folder of `--output`, or fails if that is `bad`. */
+/** Copies what it gets to deploy into the folder of `--output`, or fails if that is `bad`. */
 const NPX = `#!/bin/sh
 echo "$@" >> "$CALLS"
 while [ $# -gt 0 ]; do
@@ -36,7 +36,7 @@ class Folder {
     execFileSync(path.join(this.home, 'deploy'), words, { env, stdio: 'pipe' });
   }
 
-  /** What is kept as `last` and `before`. */
+  /** The content of `last` and `before`. */
   kept(): (string | undefined)[] {
     return ['last', 'before'].map((name) => {
       const file = path.join(this.home, 'cdk/deployed', name, 'what');

@@ -1,4 +1,4 @@
-/** The functions can do what they do, and no more. */
+/** Each function has exactly the rights that it needs. */
 
 import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import assert from 'node:assert/strict';
@@ -141,14 +141,14 @@ test('without a key of the operator\'s the stack\'s own id makes one', () => {
 
 test('the function that erases may do all that the store does', () => {
   const source = path.join(HOME, '../../haumana-store-dynamo/src');
-  // An operator makes tables and scans them, with rights of their own.
+  // Only an operator makes and scans tables, with other rights.
   const operator = ['tables.rs', 'operate.rs'];
   const files = readdirSync(source).filter((file) => file.endsWith('.rs') && !operator.includes(file));
   const calls = files.flatMap((file) =>
     [...readFileSync(path.join(source, file), 'utf8').matchAll(/\bclient\s*\.([a-z_]+)\(\)/g)]);
   const pascal = (name = '') => name.replace(/(?:^|_)([a-z])/g, (_, letter) => letter.toUpperCase());
   const used = new Set(calls.map(([, name]) => pascal(name)));
-  // What a transaction consists of is not said by the call.
+  // The call does not say which parts a transaction has.
   const parts = ['PutItem', 'UpdateItem', 'DeleteItem', 'ConditionCheckItem'];
   const needed = [...used].flatMap((name) => (name === 'TransactWriteItems' ? parts : [name]));
 

@@ -1,4 +1,4 @@
-/** A deployment that forgets what the last one was told is refused. */
+/** A deployment that lacks a setting of the last one is refused. */
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';

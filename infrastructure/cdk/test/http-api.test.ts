@@ -109,7 +109,7 @@ test('what rings behind a REST API rings behind an HTTP API, too', () => {
   const resources = template(HTTP).toJSON().Resources;
   const isRest = ({ lines = [], vended = [] }: Situation) =>
     lines.some(([log]) => log === 'access' || log === AUTHORIZER) || vended.some(([namespace]) => namespace === 'AWS/ApiGateway');
-  // The authorizer is not there to find a token good.
+  // There is no authorizer that could find a token good.
   const situations = Object.entries(SITUATIONS)
     .map(([name, one]): [string, Situation] => [name, { ...one, lines: one.lines?.filter(([, line]) => line !== 'good token') }])
     .filter(([, one]) => !isRest(one));
@@ -191,7 +191,7 @@ test('callers get a version of each function, and earlier versions stay', () => 
       const [version] = alias.FunctionVersion['Fn::GetAtt'];
       assert.equal(versions[version].Properties.FunctionName.Ref, alias.FunctionName.Ref);
     }
-    // Nobody is sent to what was not published.
+    // No caller reaches an unpublished version.
     for (const { Properties: one } of all(made, 'AWS::Lambda::Permission')) {
       assert.match(one.FunctionName.Ref, /Live/, JSON.stringify(one.SourceArn));
     }

@@ -1,4 +1,4 @@
-/** What nobody notices until it is missing. */
+/** Things that nobody notices until they are missing. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

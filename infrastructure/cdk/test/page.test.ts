@@ -1,4 +1,4 @@
-/** The page on S3 and CloudFront is there if it is asked for, and then as the local server serves it. */
+/** The page on S3 and CloudFront exists if it is asked for, and equals that of the local server. */
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -102,7 +102,7 @@ test('a page whose tokens nobody takes is refused, and one beside an existing AP
   assert.throws(() => stack({ ...ON, existingApiId: 'abc123' }), /pageClientId: the page calls the API of this stack/);
 });
 
-/** Says what a stack has said, writes down what it is told, and keeps a copy of `config.json`. */
+/** Answers like AWS for this stack, logs its arguments, and keeps a copy of `config.json`. */
 const AWS = `#!/bin/sh
 printf '%s\\n' "$*" >> "$CALLS"
 case $* in

@@ -1,4 +1,6 @@
-/** Faults that are planted in the template are found, each of them. `TABLE=1 npm test` prints which. */
+/**
+ * Every fault that is planted in the template is found. `TABLE=1 npm test` prints by which check.
+ */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-/** The probe notices what no function can see of itself. */
+/** The probe notices what no function can notice of itself. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -6,7 +6,7 @@ import { NO_ANSWER, PROGRAM } from '../lib/probe';
 import { matches } from './cloudwatch';
 import { all, check, Context, stack, template } from './support';
 
-/** Runs the probe against this answer, and returns what it prints. */
+/** Runs the probe with this answer, and returns what it prints. */
 async function printed(fetch: (url: string) => Promise<{ status: number }>): Promise<string[]> {
   const lines: string[] = [];
   const exports: { handler?: () => Promise<void> } = {};

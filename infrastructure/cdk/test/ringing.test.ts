@@ -1,7 +1,7 @@
 /**
- * Each alarm is driven: what the functions print in a fault goes through the template's own filters,
- * statistics and comparisons. The lines are those of the functions: `lines.json` is printed by
- * `haumana-lambda`, whose tests hold it.
+ * Each alarm is tested: lines that the functions print in a fault go through the template's own
+ * filters, statistics and comparisons. The lines are real: `haumana-lambda` prints `lines.json`,
+ * and its tests check that.
  */
 
 import assert from 'node:assert/strict';
@@ -27,7 +27,7 @@ test('every alarm rings in some situation', () => {
   assert.deepEqual([...rung].sort(), there.sort());
 });
 
-/** Ways in which an alarm is wrong and looks right. */
+/** Ways in which an alarm is wrong although it looks right. */
 const BROKEN: Record<string, (alarm: any) => void> = {
   'compares the wrong way': (alarm) => { alarm.ComparisonOperator = 'LessThanThreshold'; },
   'has its limit in another unit': (alarm) => { alarm.Threshold = alarm.Threshold * 1000 + 1000; },
@@ -58,7 +58,7 @@ test('a filter for a reason that is never logged is noticed', () => {
     filter.FilterPattern = '{ $.reason = "kyes" }';
 
     const log = logOf(made, filter);
-    // The same filter on other functions' logs is the same line of code.
+    // The same filter on the logs of other functions is the same line of code.
     assert.ok(0 < wrongAlarms(made).length || ['sync-sessions-lambda', 'sync-lambda', 'auth-sync-lambda'].includes(log), log);
   }
 });

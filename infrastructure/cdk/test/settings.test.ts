@@ -1,4 +1,4 @@
-/** A mistake in the settings is told before anything is made. */
+/** A mistake in the settings is reported before anything is made. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

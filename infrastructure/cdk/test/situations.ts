@@ -1,4 +1,7 @@
-/** What may go on, and which alarms must ring then: lines as the functions print them, minute by minute. */
+/**
+ * Situations, and which alarms must ring in each: lines as the functions print them, minute by
+ * minute.
+ */
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -10,12 +13,12 @@ const LINES: Record<string, string> = JSON.parse(readFileSync(path.join(HOME, 't
 const MINUTE = 60;
 const UNTIL = 60 * MINUTE;
 
-/** One thing that goes on: lines and values, so many in a minute. */
+/** One situation: its lines and values, with their numbers in a minute. */
 export interface Situation {
   readonly lines?: [log: string, name: string, everyMinute: number][];
-  /** Of AWS itself, which counts by its own. */
+  /** Values of AWS's own metrics. */
   readonly vended?: [namespace: string, name: string, value: number][];
-  /** Which alarms ring, and no others. */
+  /** The alarms that ring; no others do. */
   readonly ring: string[];
 }
 
@@ -78,7 +81,7 @@ export function logOf(resources: Resources, filter: any): string {
   return name.endsWith('/access') ? 'access' : name.replace('/aws/lambda/haumana-', '');
 }
 
-/** Which alarms of a template ring, by the names that follow the prefix. */
+/** The alarms of a template that ring, by name without the prefix. */
 export function ringing(resources: Resources, situation: Situation): string[] {
   const filters = of(resources, 'AWS::Logs::MetricFilter');
   const lines = written(situation);
@@ -88,7 +91,10 @@ export function ringing(resources: Resources, situation: Situation): string[] {
     .map((alarm) => String(alarm.AlarmName).replace('haumana-', '')).sort();
 }
 
-/** What is wrong with the alarms of a template: which ring although they should not, or do not. */
+/**
+ * What is wrong with the alarms of a template: those that ring although they should not, and those
+ * that do not.
+ */
 export function wrongAlarms(resources: Resources): string[] {
   return Object.entries(SITUATIONS).flatMap(([name, situation]) => {
     const wanted = [...situation.ring].sort();

@@ -1,4 +1,4 @@
-/** What the tests share. */
+/** Helpers of the tests. */
 
 import { App, Validations } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
@@ -6,16 +6,16 @@ import { AwsSolutionsChecks } from 'cdk-nag';
 import { readSettings } from '../lib/settings';
 import { HaumanaStack } from '../lib/stack';
 
-/** Context: what follows `-c`. */
+/** Context: the values of `-c`. */
 export type Context = Record<string, string>;
 
 /** A resource of a template, with names as CloudFormation writes them. */
 export type Resource = { Type: string; Properties: any; [key: string]: unknown };
 
-/** What must be given, and the kind of API that most tests are about. */
+/** The required settings, and the kind of API of most tests. */
 const NEEDED = { googleClientIds: 'app.example,web.example', alertEmail: 'kumu@example.org', api: 'rest' };
 
-/** Makes the stack, not yet looked at by cdk-nag. */
+/** Makes the stack. cdk-nag has not checked it yet. */
 export function stack(context: Context = {}): { app: App; stack: HaumanaStack } {
   const app = new App({ context: { ...NEEDED, ...context } });
   return { app, stack: new HaumanaStack(app, 'Haumana', readSettings(app)) };
@@ -36,7 +36,7 @@ export function all(from: Template, type: string): Resource[] {
   return Object.values(from.findResources(type)) as Resource[];
 }
 
-/** Lets cdk-nag look at the app. Throws if it finds what nobody has explained. */
+/** Lets cdk-nag check the app. Throws if it finds something without an explanation. */
 export function check(app: App): void {
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   app.synth();

@@ -8,7 +8,7 @@ import { HOME } from '../lib/routes';
 import { all, Context, template } from './support';
 
 const TABLE = 'AWS::DynamoDB::Table';
-/** Printed from `schema.rs`, which has a test that says so. */
+/** Printed from `schema.rs`, which has a test for that. */
 const WANTED = path.join(HOME, '../../haumana-store-dynamo/tables.json');
 
 /** The template's tables in the words of `CreateTable`. */
@@ -16,7 +16,7 @@ function tables(context: Context = {}) {
   return all(template(context), TABLE).map(({ Properties }) => Properties);
 }
 
-/** Only what `tables.json` says anything about, in an order that does not matter. */
+/** Only what `tables.json` mentions, in a fixed order. */
 function essence(table: Record<string, unknown>) {
   const names = [
     'TableName', 'BillingMode', 'KeySchema', 'AttributeDefinitions', 'LocalSecondaryIndexes',

@@ -1,4 +1,4 @@
-/** What goes wrong is noticed, and nothing goes unexplained. */
+/** Every fault is noticed, and every finding is explained. */
 
 import { Match } from 'aws-cdk-lib/assertions';
 import * as sns from 'aws-cdk-lib/aws-sns';
@@ -87,7 +87,7 @@ test('a line that means that no token can be verified, or that a function is gon
   assert.ok(source.includes(`KEYS: &str = "${KEYS}"`), 'the reason is the one that is logged');
 });
 
-/** As CloudWatch reads `?"one term" ?"another"`: a line meets it if one of them is in it. */
+/** Like CloudWatch for `?"one term" ?"another"`: a line matches if it contains one of the terms. */
 function matchesAnyTerm(pattern: string, line: string): boolean {
   return [...pattern.matchAll(/\?"([^"]+)"/g)].some(([, term]) => line.includes(term ?? '-'));
 }
@@ -158,7 +158,7 @@ test('users are in a directory to which nobody signs in', () => {
     Properties: Match.objectLike({
       AdminCreateUserConfig: { AllowAdminCreateUserOnly: true },
       DeletionProtection: 'ACTIVE',
-      // With e-mail addresses as names, `google_<sub>` would be none.
+      // If e-mail addresses were the names, `google_<sub>` could not be one.
       UsernameAttributes: Match.absent(),
       AliasAttributes: Match.absent(),
       Schema: ['email', 'name', 'picture', 'updated_at'].map((Name) => ({ Name, Mutable: true, Required: false })),
@@ -183,6 +183,6 @@ test('cdk-nag would find something', () => {
 
   const before = process.exitCode;
   assert.throws(() => check(app), /Validation failed/);
-  // CDK lets the process fail too, and this failure is wanted.
+  // CDK also makes the process fail, and this failure is intended.
   process.exitCode = before;
 });
