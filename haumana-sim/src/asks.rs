@@ -1,20 +1,20 @@
-//! Calls of a person who is at no phone: restoring a version, resolving a conflict, deleting,
-//! erasing, importing and rewinding. Each may come twice, and once more long after.
+//! Calls of a person without a phone: restoring a version, resolving a conflict, deleting, erasing,
+//! importing and rewinding. Each may come twice, and once more long after.
 //!
 //! # What is checked
 //!
-//! A call of a person is an edit like any other, and is done at once: nothing fails here. So its
-//! effect is known exactly where the base is certain: a restored version is the content, a resolved
+//! Such a call is an edit like any other, and is done at once, because nothing fails here. So its
+//! effect is known exactly if the base is certain: a restored version is the content, a resolved
 //! conflict is closed, an erased account is empty, an imported one is as it was exported.
 //!
-//! A call that comes again must change nothing: neither records nor inbox nor history. That is
-//! compared as a whole, before and after. Most often a call comes again long after, when others
-//! have edited since; that is where a server that forgot the first one would do harm.
+//! A repeated call must change nothing: neither records nor inbox nor history. All of that is
+//! compared, before and after. Most often a call is repeated long after, when others have edited
+//! since. If the server has forgotten the first call, it would do harm then.
 //!
 //! # What cannot be known
 //!
 //! After the retention time, or in another life of the server, a version may be gone. Then a call
-//! may fail, and nothing is checked of it.
+//! may fail, and is not checked.
 
 use super::content::{ASPECTS, FIELDS, Val, is_unchanged};
 use super::counts::Rare;
@@ -30,15 +30,15 @@ use haumana_sync::store::Version;
 use haumana_sync::wire::import::ImportRequest;
 use std::collections::BTreeMap;
 
-/// How many calls are kept to come again.
+/// How many calls are kept to be repeated.
 const PAST: usize = 30;
 
-/// A call that was answered.
+/// An answered call.
 ///
-/// Kept until the retention time has passed, or another life begins.
+/// It is kept until the retention time has passed, or another life begins.
 #[derive(Clone, Debug)]
 pub struct Ask {
-    /// Whose account it is about.
+    /// The account that it is about.
     account: usize,
     /// The life of the server in which it came.
     life: u32,
@@ -47,26 +47,26 @@ pub struct Ask {
     call: Call,
 }
 
-/// What is asked for.
+/// What the call does.
 #[derive(Clone, Debug)]
 pub(super) enum Call {
-    /// That a version is the content again.
+    /// Restores a version.
     Restore(RecordId, Version, Asked),
-    /// What becomes of a conflict.
+    /// Resolves a conflict.
     Resolve(RecordId, Resolution, Option<Version>),
     /// A delete of a new client.
     Delete(Push),
-    /// That the account is erased, by the name of the request.
+    /// Erases the account. The text is the name of the request.
     Erase(String),
-    /// That an export becomes the account.
+    /// Imports an export into the account.
     Import(String),
-    /// That the account is what it was.
+    /// Rewinds the account.
     Rewind(RewindRequest),
 }
 
-/// Everything of an account that a repeated call must leave as it is.
+/// Everything of an account that a repeated call must not change.
 ///
-/// Compared with `==`, so that no change of any kind goes unnoticed.
+/// Compared with `==`, so that no change goes unnoticed.
 #[derive(PartialEq)]
 struct Everything {
     records: Observed,
@@ -75,7 +75,7 @@ struct Everything {
 }
 
 impl World<'_> {
-    /// A person asks for something, or a call of theirs comes again.
+    /// Makes a call of a person, or repeats one.
     ///
     /// # Errors
     ///
@@ -94,9 +94,9 @@ impl World<'_> {
         }
     }
 
-    /// Keeps a call to come again, which perhaps it does at once.
+    /// Keeps a call to be repeated. Perhaps it is repeated at once.
     ///
-    /// Of more than are kept, one at random is forgotten.
+    /// If too many are kept, one at random is dropped.
     pub(super) async fn keep_ask(&mut self, account: usize, call: Call) -> Checked {
         let ask = Ask { account, life: self.life, at_ms: self.now_ms(), call };
         if self.dice.chance(30) {
@@ -111,14 +111,14 @@ impl World<'_> {
         Ok(())
     }
 
-    /// A call that was answered long ago comes again.
+    /// Repeats a call that was answered long ago.
     ///
     /// # Errors
     ///
     /// If it changes anything.
     pub async fn ask_again(&mut self) -> Checked {
         let (now_ms, life) = (self.now_ms(), self.life);
-        // In another life of the server nobody remembers it.
+        // Another life of the server does not remember the call.
         self.asked.retain(|ask| ask.life == life && now_ms < ask.at_ms + RETENTION_MS);
         if self.asked.is_empty() {
             return Ok(());
@@ -128,7 +128,8 @@ impl World<'_> {
         self.repeat_ask(&ask).await
     }
 
-    /// Counts as rare only if time has passed since the first one: at once it is no test of memory.
+    /// It counts as rare only if time has passed since the first call; otherwise it is no test of
+    /// memory.
     async fn repeat_ask(&mut self, ask: &Ask) -> Checked {
         let Ask { account, call, .. } = ask;
         self.note(call.about(), || format!("the call comes again: {}", call.name()));
@@ -148,7 +149,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Calls go to any of the server processes, so a repeated one may reach another process than
+    /// A call goes to any of the server processes, so a repeated one may reach another process than
     /// the first.
     pub(super) async fn make_call(&mut self, account: usize, call: &Call) -> Result<(), ErrorKind> {
         let (user, engine) = (self.users[account].clone(), self.any_engine());
@@ -186,10 +187,10 @@ impl World<'_> {
         Everything { records, inbox, history }
     }
 
-    /// A version of a piece, deleted or not, is restored.
+    /// Restores a version of a piece, deleted or not.
     ///
-    /// A new call has a name of its own (`request_id`) half of the time. One without a name is
-    /// known by what it says, so the same words may be used once only.
+    /// Half of the new calls have a name (`request_id`). A call without a name is recognised by its
+    /// content, so the same content may be used only once.
     async fn ask_restore(&mut self, account: usize) -> Checked {
         let tracks = self.ledgers[account].tracks.iter();
         let places = tracks.flat_map(|(id, track)| track.versions.keys().map(|k| (*id, *k)));
@@ -201,7 +202,7 @@ impl World<'_> {
         let known = self.ledgers[account].tracks[&id].versions.keys().copied();
         let bases: Vec<Version> = known.collect();
         let base = if self.dice.chance(40) { Some(*self.dice.pick(&bases)) } else { None };
-        // Without a name it is known by what it says, so that may be said once.
+        // Without a name, the same content may be used only once.
         let is_new = self.restored.insert((id, version, base));
         let is_named = !is_new || self.dice.chance(50);
         let request_id = if is_named { Some(self.new_id().to_string()) } else { None };
@@ -217,10 +218,10 @@ impl World<'_> {
         self.keep_ask(account, call).await
     }
 
-    /// What was restored is the content, but for what others have edited since its base.
+    /// The restored version is the content, except for others' edits since its base.
     ///
     /// A restore on the current version must give exactly that content. On an older base, fields
-    /// that others changed since then may stay, and what loses must be in the inbox.
+    /// that others changed since then may stay, and a value that loses must be in the inbox.
     async fn follow_restore(
         &mut self,
         account: usize,
@@ -262,9 +263,9 @@ impl World<'_> {
         Ok(())
     }
 
-    /// An open conflict is closed, one way or another.
+    /// Closes an open conflict, in one of the possible ways.
     ///
-    /// Picks any open conflict of a piece that the ledger knows.
+    /// It picks any open conflict of a piece that the ledger knows.
     async fn ask_resolution(&mut self, account: usize) -> Checked {
         let user = self.users[account].clone();
         let inbox = self.watch.inbox(&user).await;
@@ -307,10 +308,9 @@ impl World<'_> {
         self.keep_ask(account, call).await
     }
 
-    /// Takes over what a person did to a piece without a device: nobody has seen it.
+    /// Notes in the ledger what a person did to a piece without a device: nobody has seen it.
     ///
-    /// Each field that differs gets an edit that no user made, so that no phone counts as having
-    /// seen it.
+    /// Each field that differs gets an edit of no user, so that no phone counts as having seen it.
     pub(super) fn follow_hand(&mut self, account: usize, id: RecordId, observed: &Observed) {
         let life = self.life;
         let track = self.ledgers[account].tracks.get_mut(&id);
@@ -334,13 +334,13 @@ impl World<'_> {
         track.update(stored, life);
     }
 
-    /// An account is taken along: exported, erased and imported, perhaps twice.
+    /// Exports, erases and imports an account, perhaps twice.
     ///
     /// The ledger from before the erasure counts again afterwards.
     ///
     /// # Errors
     ///
-    /// If it is not what it was.
+    /// If the account is not as it was.
     pub async fn take_along(&mut self) -> Checked {
         let account = self.dice.below(self.users.len());
         if self.ledgers[account].tracks.is_empty() {
@@ -360,7 +360,7 @@ impl World<'_> {
         self.keep_ask(account, call).await
     }
 
-    /// Versions may rise by an import and never fall; contents, deletes and open conflicts must be
+    /// Versions may rise by an import but never fall. Contents, deletes and open conflicts must be
     /// equal.
     fn follow_import(
         &mut self,
@@ -372,7 +372,7 @@ impl World<'_> {
         let life = self.life;
         let erased = std::mem::replace(&mut self.ledgers[account], ledger);
         let ledger = &mut self.ledgers[account];
-        // What phones hold counts as what is being put back, also of a life before the export.
+        // What phones hold counts as imported again, also from a life before the export.
         ledger.spared.extend(std::mem::take(&mut ledger.erased));
         ledger.forgotten = erased.forgotten;
         for (id, old) in before {
@@ -385,11 +385,11 @@ impl World<'_> {
             }
             if let Some((track, stored)) = ledger.tracks.get_mut(id).zip(after.get(id)) {
                 track.travelled = true;
-                // Which replies have arrived is not in an export.
+                // An export does not say which replies have arrived.
                 for known in &mut track.pushes {
                     (known.given, known.ended) = (0, false);
                 }
-                // A server whose clock is behind clamps it.
+                // A server whose clock is behind limits it.
                 if let Some(known) = track.versions.get_mut(&stored.k) {
                     known.modified_ms = stored.modified_ms;
                 }
@@ -441,9 +441,9 @@ impl Call {
 }
 
 impl Everything {
-    /// What differs, and of which piece.
+    /// What differs, and in which piece.
     ///
-    /// Names the first record that differs, so that the story is about that one.
+    /// It names the first record that differs, so that the story is about that one.
     fn differs_from(&self, after: &Self) -> (Option<RecordId>, String) {
         let mut records = after.records.iter();
         let record = records.find(|(id, stored)| self.records.get(id) != Some(stored));

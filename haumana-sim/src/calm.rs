@@ -1,7 +1,7 @@
-//! The end of a run: everything works, everybody syncs until nothing is left to say, and then all
-//! must agree.
+//! The end of a run: without faults, all phones sync until nothing is left to send. Then all must
+//! agree.
 //!
-//! # What must hold in the end
+//! # What must hold at the end
 //!
 //! | check | promise |
 //! |---|---|
@@ -10,10 +10,10 @@
 //! | phones that start anew hold the same, and change nothing | G5 |
 //! | a new phone gets exactly the live pieces | G4 |
 //! | each accepted value is in the record or its history | G1 |
-//! | each conflict finds the value that lost, and restores it | G1 |
-//! | the head's sums are those of the records, and what is stored agrees with itself | |
+//! | each conflict has the value that lost, and restores it | G1 |
+//! | the head's sums are those of the records, and the stored data agrees with itself | |
 //!
-//! Only here the model asks for agreement. During the run phones differ, because replies are lost.
+//! Only here the model requires agreement. During the run phones differ, because replies are lost.
 
 use super::content::{ASPECTS, CATEGORY, Content, FIELDS, NOTES};
 use super::judge::{Checked, Violation};
@@ -25,9 +25,9 @@ use haumana_sync::id::RecordId;
 use std::collections::BTreeMap;
 
 impl World<'_> {
-    /// Lets everybody sync to the end and checks what is left.
+    /// Lets all phones sync to the end, and checks what is left.
     ///
-    /// One account after the other: phones sign in to it and sync.
+    /// The accounts follow one after the other: phones sign in to an account and sync.
     ///
     /// # Errors
     ///
@@ -47,13 +47,14 @@ impl World<'_> {
         Ok(())
     }
 
-    /// What is stored of the account agrees with itself, down to the sums of the head.
+    /// Checks that the stored data of the account agrees with itself, including the sums of the
+    /// head.
     ///
-    /// Does nothing on a backend without an operator's calls.
+    /// It does nothing on a backend without an operator's calls.
     ///
     /// # Errors
     ///
-    /// If it does not.
+    /// If it does not agree.
     pub async fn check_stored(&mut self, account: usize) -> Checked {
         let Some(all) = self.backend.operate() else { return Ok(()) };
         let verified = self.engines[0].verify(&*all, &self.users[account]).await;
@@ -65,10 +66,10 @@ impl World<'_> {
         self.ensure(told.is_empty(), || format!("what is stored agrees: {}", told.join("; ")))
     }
 
-    /// From here on everything works, and whatever was under way ends.
+    /// Turns all faults off, and ends everything that is in progress.
     ///
-    /// Syncs that were answered are finished; requests that were sent are given up. Texts that no
-    /// server takes are made short, or their pieces could never agree.
+    /// Answered syncs are finished; sent requests are given up. Texts that no server accepts are
+    /// shortened, because their pieces could never agree.
     ///
     /// # Errors
     ///
@@ -104,7 +105,7 @@ impl World<'_> {
         phone.token = account;
     }
 
-    /// One whole sync in which nothing goes wrong; returns whether it had anything to say.
+    /// Does one whole sync without faults; returns whether it had anything to send or to receive.
     ///
     /// # Errors
     ///
@@ -121,10 +122,10 @@ impl World<'_> {
         Ok(is_news)
     }
 
-    /// All phones sign in to an account and sync until none has anything to say.
+    /// All phones sign in to an account, and sync until none has anything to send or to receive.
     ///
-    /// The limit is far above what a right server needs. One that answers with news for ever is
-    /// found here.
+    /// The limit is far above what a correct server needs. So a server that answers with news for
+    /// ever is found here.
     ///
     /// # Errors
     ///
@@ -152,9 +153,10 @@ impl World<'_> {
         tracks.filter_map(|(id, track)| Some((*id, track.content.clone()?))).collect()
     }
 
-    /// Every phone holds the server's content of what it has, and has what it must.
+    /// Checks that every phone holds the server's content of its pieces, and has all pieces that it
+    /// must.
     ///
-    /// A deleted piece may stay on a phone: the app's protocol has no word for deletes.
+    /// A deleted piece may stay on a phone, because the app's protocol has no deletes.
     fn check_phones(&self, account: usize) -> Checked {
         let live = self.live(account);
         for phone in &self.phones {
@@ -191,10 +193,10 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Where one phone edits a field, its last edit that reached the server is in the record.
+    /// If only one phone edits a field, its last edit that reached the server is in the record.
     ///
-    /// Only in profiles in which each field has one phone that edits it: elsewhere two last edits
-    /// may have met. The highest bit among the edits of a field is its last.
+    /// It applies only to profiles in which each field has one such phone; otherwise two last edits
+    /// may have met. The highest bit among the edits of a field is its last edit.
     fn check_last_values(&self, account: usize) -> Checked {
         if !self.profile.owned {
             return Ok(());
@@ -206,9 +208,9 @@ impl World<'_> {
             }
             for aspect in (0..ASPECTS).filter(|aspect| self.is_followed(*aspect)) {
                 let last = 127 - track.seen.0[aspect].leading_zeros() as usize;
-                // Where nobody can know whose push it was, no user made what came last.
+                // If nobody can know whose push it was, the last edit is of no user.
                 let Some(typed) = self.typed[&(*id, aspect)].get(last) else { continue };
-                // The form turned it into `oli` before any server saw it.
+                // The form changed it to `oli` before any server saw it.
                 if aspect == CATEGORY && typed.text() == "hula" {
                     continue;
                 }
@@ -227,10 +229,10 @@ impl World<'_> {
         if self.profile.by_line { aspect != super::content::LYRICS } else { !is_line }
     }
 
-    /// Phones that start anew hold the same, and change nothing.
+    /// Checks that phones that start anew hold the same, and change nothing.
     ///
-    /// A restart forgets `lastSyncedAt`, so each phone asks for everything. What it deleted comes
-    /// back; that is what the app does.
+    /// A restart forgets `lastSyncedAt`, so each phone asks for everything. Pieces that its user
+    /// deleted come back, as with the app.
     async fn check_restarts(&mut self, account: usize) -> Checked {
         let user = self.users[account].clone();
         let before = self.watch.observe(&user).await;
@@ -269,9 +271,10 @@ impl World<'_> {
         self.ensure(holds == live, || format!("a new phone holds {holds:?}\n  the server {live:?}"))
     }
 
-    /// Every accepted value is in the record or in its history; the head's sums are right.
+    /// Checks that every accepted value is in the record or in its history, and that the head's
+    /// sums are right.
     ///
-    /// Searches for marks: each typed value has one that is found nowhere else.
+    /// It searches for marks: each typed value has one that exists nowhere else.
     async fn check_kept(&mut self, account: usize) -> Checked {
         let user = self.users[account].clone();
         let mut texts: BTreeMap<RecordId, String> = BTreeMap::new();

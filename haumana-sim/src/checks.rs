@@ -1,17 +1,16 @@
-//! Whether a reply is what it must be.
+//! Checks whether a reply is right.
 //!
-//! A reply is checked in these steps:
+//! The steps:
 //!
-//! 1. Each piece in it is a version that the server had, word for word.
+//! 1. Each piece in it is a version that the server had, byte for byte.
 //! 2. `syncedAt` is near the present.
-//! 3. `serverPieces` has nothing twice, nothing deleted, nothing that was refused, nothing that the
-//!    phone would pass over, and nothing that its user deleted on the phone.
+//! 3. `serverPieces` has no duplicates, nothing deleted, nothing refused, nothing that the phone
+//!    would ignore, and nothing that its user deleted on the phone.
 //! 4. All accepted edits are acknowledged, and nothing is missing.
-//! 5. After the reply the phone is exact: it holds the server's content of every piece that it
-//!    sent.
+//! 5. After the reply the phone matches the server in every piece that it sent.
 //!
-//! Steps 4 and 5 depend on how the call went. If the store failed, or somebody else wrote in
-//! between, less can be asked for.
+//! Steps 4 and 5 depend on the call. If the store failed, or somebody else wrote in between, less
+//! can be required.
 
 use super::faults::FaultKind;
 use super::judge::Checked;
@@ -24,12 +23,12 @@ use haumana_sync::id::RecordId;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl World<'_> {
-    /// Checks a reply, fills in which edits are in its pieces, and returns the pieces of which
-    /// the phone will hold what the server holds.
+    /// Checks a reply, and fills in which edits are in its pieces. Returns the pieces in which the
+    /// phone will match the server.
     ///
     /// # Errors
     ///
-    /// If the reply is not what the contract says.
+    /// If the reply breaks the contract.
     pub fn check_reply(
         &mut self,
         request: &Request,
@@ -41,7 +40,7 @@ impl World<'_> {
         let (server, updated) = (&mut reply.server, &mut reply.updated);
         let ledger = &self.ledgers[request.token];
         let is_erased = |id| accepted(request).any(|s| s.id == id && ledger.is_erased(s));
-        // Of what was erased only the number is taken over.
+        // Of an erased piece only the number is used.
         for piece in server.iter_mut().chain(updated.iter_mut().filter(|p| !is_erased(p.id))) {
             self.check_piece(request, piece)?;
         }
@@ -62,10 +61,10 @@ impl World<'_> {
         self.check_exact(request, reply, start, course)
     }
 
-    /// What a reply says of a piece is what the server has.
+    /// Checks that a piece in a reply equals the server's.
     ///
-    /// Also fills in which edits are in the piece, which is not on the wire; the phone takes it
-    /// over.
+    /// It also fills in which edits are in the piece, which is not on the wire. The phone stores
+    /// that.
     fn check_piece(&self, request: &Request, piece: &mut ReplyPiece) -> Checked {
         if piece.user != self.users[request.token].as_str() {
             return wrong(piece.id, "a piece of a reply has another user");
@@ -84,7 +83,7 @@ impl World<'_> {
         let Some(known) = track.versions.get(&k) else {
             return wrong(piece.id, format!("there is no version {k}"));
         };
-        // Of the copy of a deleted piece only the number is taken over.
+        // Of the copy of a deleted piece only the number is used.
         if known.content != piece.content && track.tombstones.is_empty() {
             return wrong(piece.id, format!("version {k} is not what the reply says: {piece:?}"));
         }
@@ -97,12 +96,15 @@ impl World<'_> {
         Ok(())
     }
 
-    /// What the phone does not have comes: all of it, or what is stamped later than `lastSyncedAt`.
+    /// Checks that the phone gets what it lacks: everything, or what is stamped later than
+    /// `lastSyncedAt`.
     ///
-    /// `start` is what was there when the call began: what was added meanwhile may come or not.
+    /// `start` has the pieces from when the call began. Pieces that were added meanwhile may come
+    /// or not.
     fn check_complete(&self, request: &Request, reply: &Reply, start: &Start) -> Checked {
         let tracks = &self.ledgers[request.token].tracks;
-        // What somebody has deleted since it began need not come. A push deletes nothing.
+        // A piece that somebody has deleted since the call began need not come. A push deletes
+        // nothing.
         let is_deleted = |id| tracks.get(id).is_some_and(|track| track.content.is_none());
         for (id, (_, stamp_secs)) in start.iter().filter(|(id, _)| !is_deleted(*id)) {
             let is_due = request.last_secs.is_none_or(|last| last < *stamp_secs);
@@ -114,7 +116,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Every edit that was accepted is acknowledged.
+    /// Checks that every accepted edit is acknowledged.
     fn check_acknowledged(&self, request: &Request, reply: &Reply) -> Checked {
         for sent in accepted(request).filter(|sent| sent.flagged) {
             if reply.updated.iter().all(|piece| piece.id != sent.id) {
@@ -124,10 +126,11 @@ impl World<'_> {
         Ok(())
     }
 
-    /// After the reply the phone holds the server's content of every piece in it (rule 1).
+    /// Checks that after the reply the phone holds the server's content of every piece in it (rule
+    /// 1).
     ///
-    /// Returns the pieces that are settled. If others wrote meanwhile, any version since the call
-    /// began is exact enough.
+    /// Returns the pieces that are settled. If others wrote meanwhile, any version since the
+    /// beginning of the call is accepted.
     fn check_exact(
         &self,
         request: &Request,
@@ -168,14 +171,14 @@ impl World<'_> {
 
 /// The pieces of a request that can be accepted.
 ///
-/// None, if the app believes in another account than the token's: then the server refuses all of
-/// them.
+/// If the app believes in another account than the token's, there are none: the server refuses them
+/// all.
 pub fn accepted(request: &Request) -> impl Iterator<Item = &LocalPiece> {
     let is_bad = |sent: &LocalPiece| request.bad.iter().any(|(id, _)| *id == sent.id.to_string());
     request.sent.iter().filter(move |sent| request.account == request.token && !is_bad(sent))
 }
 
-/// Whether a piece of a reply is what a deleted piece was last.
+/// Whether a piece of a reply is the last content of a deleted piece.
 ///
 /// Such a piece may be in a reply that was made before the delete.
 fn is_last_live(piece: &ReplyPiece, now: &BTreeMap<RecordId, Track>) -> bool {
@@ -185,7 +188,7 @@ fn is_last_live(piece: &ReplyPiece, now: &BTreeMap<RecordId, Track>) -> bool {
     })
 }
 
-/// Fills in which edits are in a piece that was deleted when its reply had been made.
+/// Fills in which edits are in a piece that was deleted after its reply had been made.
 fn fill_in_deleted(piece: &mut ReplyPiece, now: &BTreeMap<RecordId, Track>) {
     let deleted = now.get(&piece.id).filter(|track| track.content.is_none());
     let last = deleted.and_then(|track| track.versions.last_key_value());
@@ -194,7 +197,7 @@ fn fill_in_deleted(piece: &mut ReplyPiece, now: &BTreeMap<RecordId, Track>) {
     }
 }
 
-/// The app compares numbers and overwrites only with a higher one, so a copy with a lower number
+/// The app compares numbers and overwrites only with a higher one. So a copy with a lower number
 /// would leave the phone different for good.
 fn check_server_pieces(
     request: &Request,

@@ -1,22 +1,22 @@
-//! What the app holds of a piece, and when two values count as equal. Written from the wire
-//! contract alone, so that it does not share the engine's mistakes.
+//! The content of a piece in the app, and when two values count as equal. It is written from the
+//! wire contract alone, so that it does not have the engine's mistakes.
 //!
-//! The table [`FIELDS`] repeats what the schema of the app says, on purpose: a mistake in the
-//! schema is then a difference between two texts, and the model finds it.
+//! The table [`FIELDS`] repeats the schema of the app, on purpose: a mistake in the schema is then
+//! a difference between two texts, and the model finds it.
 //!
 //! Lines of the lyrics can be followed like fields. A line that begins with `pauku 0: ` has an
-//! owner, and no other user edits it. So the model can say what such a line must be, though the
+//! owner, and no other user edits it. So the model can say what such a line must be, although the
 //! merge of a whole text has many right results.
 
 use serde_json::{Map, Value as Json};
 
 /// How a field behaves.
 ///
-/// The class decides how much the judge can ask for: a short text is one of both sides', a long one
+/// The class decides how much the judge can require. A short text is that of one side; a long one
 /// may be made of both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// A switch beside the form.
+    /// A boolean beside the form.
     Flag,
     /// Text that is decided as a whole.
     Short,
@@ -24,7 +24,7 @@ pub enum Class {
     Long,
 }
 
-/// A field on the wire: its name, its class, and whether the app cannot do without it.
+/// A field on the wire: its name, its class, and whether the app requires it.
 pub const FIELDS: [(&str, Class, bool); 10] = [
     ("title", Class::Short, true),
     ("category", Class::Short, true),
@@ -53,23 +53,23 @@ pub const PRACTICE: usize = 8;
 /// See [`TITLE`].
 pub const FAVORITE: usize = 9;
 
-/// How many lines of the lyrics have an owner of their own, in runs where lines do.
+/// How many lines of the lyrics have an owner, in runs with owned lines.
 pub const LINES: usize = 4;
 
-/// What is followed through a run: the fields, and the owned lines of the lyrics.
+/// The parts that are followed through a run: the fields, and the owned lines of the lyrics.
 ///
 /// Sets of edits are arrays of this length.
 pub const ASPECTS: usize = FIELDS.len() + LINES;
 
 /// The value of one field.
 ///
-/// The wire has three ways to say nothing: no key, null, and empty text. The app takes them for
-/// one.
+/// The wire has three ways to say nothing: no key, null, and empty text. For the app they are
+/// equal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Val {
     /// Absent or null.
     Nil,
-    /// A switch.
+    /// A boolean.
     Flag(bool),
     /// Text.
     Text(String),
@@ -90,9 +90,9 @@ impl Val {
 pub struct Content(pub [Val; FIELDS.len()]);
 
 impl Content {
-    /// Reads the fields as the app does; the error names what it cannot decode.
+    /// Reads the fields as the app does. The error names what it cannot decode.
     ///
-    /// Unknown keys are passed over, as the app does.
+    /// Unknown keys are ignored, as the app does.
     ///
     /// # Errors
     ///
@@ -110,7 +110,7 @@ impl Content {
         Ok(Self(fields).shown())
     }
 
-    /// Writes the fields as the app does: what is nil is left out.
+    /// Writes the fields as the app does: nil fields are left out.
     pub fn write(&self, json: &mut Map<String, Json>) {
         for (value, (name, _, _)) in self.0.iter().zip(FIELDS) {
             let value = match value {
@@ -122,7 +122,8 @@ impl Content {
         }
     }
 
-    /// What the app makes of it: no language is Hawaiian, empty optional text is none.
+    /// Returns the content as the app shows it: a missing language is Hawaiian, and an empty
+    /// optional text is none.
     pub fn shown(mut self) -> Self {
         for (aspect, value) in self.0.iter_mut().enumerate() {
             *value = shown(aspect, std::mem::replace(value, Val::Nil));
@@ -130,10 +131,10 @@ impl Content {
         self
     }
 
-    /// Returns the value of a field or of an owned line; a line that is there twice or not at all
-    /// is nil.
+    /// Returns the value of a field or of an owned line. An owned line that is there twice or not
+    /// at all is nil.
     ///
-    /// A merge that doubled or dropped an owned line is seen as a change of it to nil.
+    /// So if a merge doubles or drops an owned line, that is seen as a change to nil.
     pub fn aspect(&self, aspect: usize) -> Val {
         if aspect < FIELDS.len() {
             return self.0[aspect].clone();
@@ -147,7 +148,7 @@ impl Content {
     }
 }
 
-/// What the app makes of the value of one field.
+/// The value of one field as the app shows it.
 pub fn shown(aspect: usize, value: Val) -> Val {
     let (_, class, required) = FIELDS[aspect];
     match value {
@@ -157,7 +158,7 @@ pub fn shown(aspect: usize, value: Val) -> Val {
     }
 }
 
-/// What an owned line of the lyrics begins with.
+/// The beginning of an owned line of the lyrics.
 pub fn line_mark(aspect: usize) -> String {
     format!("pauku {}: ", aspect - FIELDS.len())
 }
@@ -170,7 +171,7 @@ pub fn aspect_name(aspect: usize) -> String {
     }
 }
 
-/// Whether texts are merged there, so that the result may be neither side's.
+/// Whether its texts are merged, so that the result may be that of neither side.
 pub fn is_long(aspect: usize) -> bool {
     FIELDS.get(aspect).is_none_or(|(_, class, _)| *class == Class::Long)
 }
@@ -180,10 +181,10 @@ pub fn is_in_form(aspect: usize) -> bool {
     FIELDS.get(aspect).is_none_or(|(_, class, _)| *class != Class::Flag)
 }
 
-/// Whether `pushed` leaves a field as it was when it was `base` (rule 2).
+/// Whether `pushed` is no change of a field that was `base` (rule 2).
 ///
-/// The app trims title and lyrics, and saves `oli` for a category that it does not know. Neither is
-/// an edit. The relation is not symmetric.
+/// The app trims title and lyrics, and saves `oli` for an unknown category. Neither is an edit. The
+/// relation is not symmetric.
 pub fn is_unchanged(aspect: usize, pushed: &Val, base: &Val) -> bool {
     let is_known = |value: &Val| ["oli", "mele"].contains(&value.text());
     match aspect {

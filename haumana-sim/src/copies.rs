@@ -1,8 +1,9 @@
-//! Phones that are set up from a backup of another one, or put back to an earlier one of their own.
+//! Phones that are set up from a backup of another phone, or restored to an earlier backup of their
+//! own.
 //!
-//! A phone that is set up from a backup has the numbers and edits of the other one, and both go on.
-//! The protocol has no name for a device, so a server can only notice it by numbers that were used
-//! before. What a copy may lose, and what not, is in [`leeway`](crate::leeway).
+//! A phone that is set up from a backup has the numbers and edits of the other one, and both are
+//! used further. The protocol has no name for a device, so a server can only notice it by numbers
+//! that were used before. [`leeway`](crate::leeway) says what a copy may lose.
 
 use super::faults::FaultKind;
 use super::phone::Stage;
@@ -12,10 +13,9 @@ use super::world::World;
 const BACKUPS: usize = 6;
 
 impl World<'_> {
-    /// A phone is backed up, or a backup is put back: over itself, over another phone, or onto a
-    /// new one.
+    /// Backs a phone up, or restores a backup: on the same phone, on another one, or on a new one.
     ///
-    /// At most two phones more than the profile has come into being this way.
+    /// In this way at most two phones more than the profile has are made.
     pub fn copy_phones(&mut self, phone: usize) {
         if self.phone_backups.is_empty() || self.dice.chance(35) {
             return self.back_up_phone(phone);
@@ -31,10 +31,10 @@ impl World<'_> {
         self.put_phone_back(at, onto);
     }
 
-    /// A phone is backed up.
+    /// Backs a phone up.
     ///
-    /// A backup has everything that is on the phone, its open form and its sync under way too;
-    /// putting it back drops those.
+    /// A backup has everything that is on the phone, including its open form and its sync in
+    /// progress. Restoring it drops these two.
     pub fn back_up_phone(&mut self, phone: usize) {
         self.note(None, || format!("phone {phone} is backed up"));
         let copy = self.phones[phone].clone();
@@ -45,10 +45,10 @@ impl World<'_> {
         self.phone_backups[at] = copy;
     }
 
-    /// A backup is put onto a phone, whose own content is gone; what was in memory is too.
+    /// Restores a backup on a phone. The phone's own content and memory are gone.
     ///
-    /// The number and the clock are those of the phone that it is put onto. What only that phone
-    /// had is abandoned: nobody can bring it back.
+    /// The number and the clock stay those of the phone. Content that only that phone had is
+    /// abandoned: nobody can bring it back.
     pub fn put_phone_back(&mut self, backup: usize, onto: usize) {
         let backup = self.phone_backups[backup].clone();
         let from = backup.number;
@@ -56,11 +56,11 @@ impl World<'_> {
         self.note(None, || format!("phone {onto} is set up from a backup of phone {from}"));
         let old = &self.phones[onto];
         let (number, skew_ms) = (old.number, old.skew_ms);
-        // What was on its way may still arrive.
+        // A request in flight may still arrive.
         if let Stage::Sent(request) = std::mem::take(&mut self.phones[onto].stage) {
             self.remember(request);
         }
-        // Of what only it had, nobody else can know.
+        // Nobody else knows the pieces that only this phone had.
         let lost = self.phones[onto].pieces.iter().map(|piece| piece.id);
         self.abandoned.extend(lost);
         self.phones[onto] = super::phone::Phone { number, skew_ms, ..backup };

@@ -1,15 +1,14 @@
-//! What happens rarely in a run and must happen all the same: a law of which nothing ever comes is
-//! no law.
+//! Counts of rare events. They must happen in runs: a law that is never tested is no law.
 //!
-//! A random model may stop doing something rare without anybody noticing, as when a probability is
-//! changed. So each rare thing is counted, and tests ask which of those that a profile makes
-//! possible have never happened.
+//! A random model may stop doing something rare without anybody noticing, for example when a
+//! probability is changed. So each rare event is counted, and tests check that every event that a
+//! profile makes possible has happened.
 
 use super::profile::Profile;
 
 /// Something that happens in some run of a profile.
 ///
-/// Long runs write down counts under these names.
+/// Long runs report the counts under these names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rare {
     /// The request to restore a version came again, after other edits.
@@ -26,7 +25,7 @@ pub enum Rare {
     RewindAgain,
     /// A rewind changed something.
     Rewound,
-    /// A rewind was taken back by another one.
+    /// A rewind was undone by another one.
     RewindUndone,
     /// A phone synced in the middle of a rewind.
     RewindCrossed,
@@ -34,9 +33,9 @@ pub enum Rare {
     SyncCrossedByRewind,
     /// A record's creation came after its delete.
     LateCreation,
-    /// A form was saved that showed a text which its phone had pushed, and which is in no version.
+    /// A form was saved with a text that its phone had pushed, and that is in no version.
     PushedForm,
-    /// A phone sent a session again that had been mended.
+    /// A phone sent a session again that had been corrected.
     MendedSession,
     /// A phone sent a session again that had been deleted.
     DeletedSession,
@@ -69,7 +68,7 @@ const ALL: [Rare; 14] = [
 pub struct Counts([usize; ALL.len()]);
 
 impl Counts {
-    /// Counts one.
+    /// Counts one event.
     pub fn note(&mut self, rare: Rare) {
         self.0[rare as usize] += 1;
     }
@@ -79,14 +78,14 @@ impl Counts {
         self.0[rare as usize]
     }
 
-    /// Adds those of another run.
+    /// Adds the counts of another run.
     pub fn add(&mut self, other: &Self) {
         for (count, more) in self.0.iter_mut().zip(other.0) {
             *count += more;
         }
     }
 
-    /// What should have happened in runs of `profile` and never has.
+    /// The events that should have happened in runs of `profile` and never have.
     ///
     /// Over enough runs of a profile it must be empty.
     pub fn missing(&self, profile: Profile) -> Vec<Rare> {

@@ -1,6 +1,6 @@
-//! The one source of chance in a run: everything follows from one seed.
+//! The only source of chance in a run: everything follows from one seed.
 //!
-//! Nothing else in the model may be random: no clock, no order of a hash map, no thread. Then one
+//! Nothing else in the model may be random: no clock, no order of a hash map, no thread. So one
 //! number repeats a run, on every machine and every store.
 
 pub use haumana_sync::conformance::SeededRandom;
@@ -9,15 +9,14 @@ use haumana_sync::engine::Random as _;
 
 /// The generator of a run.
 ///
-/// Cloning it is how a shrunk history goes on with the same chance; see
-/// [`History`](crate::History).
+/// A shrunk history goes on with a clone of it; see [`History`](crate::History).
 #[derive(Clone, Debug)]
 pub struct Dice(SeededRandom);
 
 impl Dice {
     /// Makes the generator of a seed.
     ///
-    /// The seed is mixed with a constant, so that it is not also the seed of what the engines draw.
+    /// The seed is mixed with a constant, so that the engines do not draw from the same one.
     pub fn new(seed: u64) -> Self {
         Self(SeededRandom::scattered(seed ^ 0x6861_756D_616E_6121))
     }
@@ -39,7 +38,7 @@ impl Dice {
         first + (self.bits() % (last - first + 1) as u64) as i64
     }
 
-    /// Whether something happens that happens so often in a hundred.
+    /// Whether an event happens that happens this often in a hundred.
     pub fn chance(&mut self, percent: u64) -> bool {
         self.bits() % 100 < percent
     }

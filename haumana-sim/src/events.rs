@@ -1,20 +1,20 @@
 //! What happens next.
 //!
-//! One call of [`World::event`] is one event. A history is a list of these, and shrinking leaves
-//! some out; so an event draws what it needs when it happens, and depends on earlier ones only
+//! One call of [`World::event`] is one event. A history is a list of events, and shrinking leaves
+//! some out. So an event draws what it needs when it happens, and depends on earlier ones only
 //! through the state of the world.
 //!
-//! # How often what happens
+//! # How often each event happens
 //!
-//! Of a hundred events, 45 are a step of a sync and 35 are something that a user does. The rest are
-//! old requests, restarts, jumps of a clock, deletes, backups and switches of account, as far as
-//! the profile has them. In profiles that are about calls of people, mends or rewinds, one event in
-//! eight is that.
+//! Of a hundred events, 45 are a step of a sync and 35 are actions of a user. The rest are old
+//! requests, restarts, jumps of a clock, deletes, backups and switches of account, if the profile
+//! has them. In profiles about calls of people, corrections or rewinds, one event in eight is of
+//! that sort.
 //!
 //! # The stages of a sync
 //!
 //! `Idle`, `Sent`, `Answered`, and back. In six of ten syncs all stages happen in one event. In the
-//! others anything may happen between two of them: edits while a reply is on its way, a restart,
+//! others anything may happen between two stages: edits while a reply is in flight, a restart,
 //! another account.
 
 use super::content::{FAVORITE, FIELDS, PRACTICE, is_long};
@@ -26,14 +26,13 @@ use super::reply::ReplyPiece;
 use super::server::Answer;
 use super::world::World;
 
-/// How many requests are kept to come again.
+/// How many requests are kept to be repeated.
 ///
-/// Old ones matter as much as new ones: what a server has forgotten in between is what a late
-/// request tests.
+/// Old ones matter as much as new ones: a late request tests what the server remembers.
 const PAST: usize = 40;
 
 impl World<'_> {
-    /// Lets one thing happen, by chance.
+    /// Makes one event happen, by chance.
     ///
     /// # Errors
     ///
@@ -85,9 +84,9 @@ impl World<'_> {
         }
     }
 
-    /// Something that a user does.
+    /// An action of a user.
     ///
-    /// With no piece on the phone, or once in ten times, its user makes a new one.
+    /// If the phone has no piece, and otherwise once in ten times, the user makes a new one.
     fn act(&mut self, phone: usize) {
         let Some(id) = self.any_piece(phone).filter(|_| !self.dice.chance(10)) else {
             if self.phones[phone].pieces.len() < 2 * self.profile.pieces {
@@ -109,9 +108,9 @@ impl World<'_> {
         }
     }
 
-    /// The next step of a phone's sync; mostly the whole sync at once.
+    /// The next step of a phone's sync; usually the whole sync at once.
     ///
-    /// A phone has one sync under way at most, as the app.
+    /// A phone has at most one sync in progress, like the app.
     async fn advance(&mut self, phone: usize) -> Checked {
         let at_once = self.dice.chance(60);
         loop {
@@ -130,7 +129,7 @@ impl World<'_> {
         }
     }
 
-    /// Writes down what is sent.
+    /// Writes a sent request into the story.
     pub fn note_request(&mut self, request: &Request) {
         if self.trace.is_none() {
             return;
@@ -152,8 +151,8 @@ impl World<'_> {
     /// The request reaches a server, or is lost.
     ///
     /// In order: the request may be lost; it is answered, perhaps with another call or a rewind in
-    /// its middle; it may come again at once, up to four times; the reply may be lost. Each request
-    /// is kept, to come again much later.
+    /// its middle; it may be repeated at once, up to four times; the reply may be lost. Each
+    /// request is kept, to be repeated much later.
     async fn arrive(&mut self, mut request: Request) -> Checked {
         let phone = request.phone;
         if self.dice.chance(self.profile.losses / 2) {
@@ -197,9 +196,9 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Keeps a request to come again.
+    /// Keeps a request to be repeated.
     ///
-    /// Of more than are kept, one at random is forgotten.
+    /// If too many are kept, one at random is dropped.
     pub fn remember(&mut self, request: Request) {
         if self.past.len() < PAST {
             self.past.push(request);
@@ -211,8 +210,8 @@ impl World<'_> {
 
     /// The reply reaches the phone; then it sends its sessions.
     ///
-    /// The app counts a sync as whole only if `POST /sessions` went through, too. Otherwise
-    /// `lastSyncedAt` stays what it was.
+    /// For the app a sync is complete only if `POST /sessions` succeeded, too. Otherwise
+    /// `lastSyncedAt` stays the same.
     pub async fn deliver(&mut self, request: &Request, answer: Option<Answer>) -> Checked {
         let phone = request.phone;
         let Some(answer) = answer else { return Ok(()) };
@@ -243,10 +242,10 @@ impl World<'_> {
         Ok(())
     }
 
-    /// The form is open on a text that its user has just saved when the merged one comes.
+    /// Opens the form with a text that its user has just saved, before the merged text comes.
     ///
-    /// This is how a form comes to show a text that was pushed, and that is in no version because
-    /// the server merged it.
+    /// So a form can show a text that was pushed, and that is in no version because the server
+    /// merged it.
     fn open_on_what_was_pushed(&mut self, request: &Request, answer: &Answer) {
         let phone = request.phone;
         let is_merged = |sent: &LocalPiece, theirs: &ReplyPiece| {
@@ -263,9 +262,9 @@ impl World<'_> {
         }
     }
 
-    /// A request that was sent long ago reaches the server now: again, or for the first time.
+    /// Brings an old request to the server: again, or for the first time.
     ///
-    /// The answer reaches nobody. If the request was done before, it must change nothing.
+    /// Nobody receives the answer. If the request was done before, it must change nothing.
     async fn old_request(&mut self) -> Checked {
         if self.past.is_empty() {
             return Ok(());
@@ -284,7 +283,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// The phone signs in to another account: first the token changes, then the app notices.
+    /// Signs the phone in to another account: first the token changes, then the app notices.
     ///
     /// Between the two steps the app sends pieces of one account with the token of another. The
     /// server must refuse all of them.

@@ -1,29 +1,29 @@
-//! What goes wrong in runs, by kind, and how often it did.
+//! The faults in runs, by kind, and how often each happened.
 //!
-//! Long runs report these, so that somebody who reads "no violation" can see how much went wrong on
-//! the way. Each fault counts where it happens, not where it is drawn.
+//! Long runs report them, so that a reader of "no violation" can see how many faults there were.
+//! Each fault counts when it happens, not when it is drawn.
 
-/// Something that goes wrong.
+/// A fault.
 ///
-/// Long runs write down counts under these names.
+/// Long runs report the counts under these names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(usize)]
 pub enum FaultKind {
     /// A request never reaches the server.
     RequestLost,
-    /// A request is done, and its reply never reaches the device.
+    /// A request is done, but its reply never reaches the device.
     ReplyLost,
-    /// A request comes again at once.
+    /// A request is repeated at once.
     RequestRepeated,
-    /// A request comes again, or for the first time, long after it was sent.
+    /// A request arrives long after it was sent, again or for the first time.
     RequestLate,
     /// Another request is done in the middle of one.
     RequestCrossed,
-    /// A reply holds only a part of what the phone lacks.
+    /// A reply has only a part of what the phone lacks.
     ReplyCut,
     /// A call of the store is throttled.
     StoreThrottled,
-    /// A call of the store fails without having done anything, and does not say so.
+    /// A call of the store fails without having done anything, and does not say that.
     StoreUnknown,
     /// A call of the store is refused as if somebody else had been faster.
     StoreConflict,
@@ -39,11 +39,11 @@ pub enum FaultKind {
     AccountSwitched,
     /// A request holds records that cannot be accepted.
     RecordInvalid,
-    /// A phone is put back to a backup, its own or another phone's.
+    /// A phone is restored from a backup, its own or another phone's.
     PhoneCopied,
-    /// The server is put back to a backup.
+    /// The server is restored from a backup.
     BackupRestored,
-    /// The server is put back to a backup and keeps its generation.
+    /// The server is restored from a backup and keeps its generation.
     RestoreSilent,
     /// The retention time passes.
     RetentionPassed,

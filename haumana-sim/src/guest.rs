@@ -1,18 +1,18 @@
 //! Requests of new clients, read from outside: what they push, and which edits that is.
 //!
-//! A push names its base, so the request itself says what its user had seen: the edits in that
+//! A push names its base. So the request itself says what its user had seen: the edits in that
 //! version, and what the same device sent before.
 //!
-//! The drivers of new clients are other programs' code, such as the real replica, so the model does
-//! not know what their users meant. It reads it from the request: a field that is set is an edit,
-//! and its base is named. The same change that is sent again, because a reply was lost, must be the
-//! same edit; it is known by device, record, base, field, edit time and value.
+//! The drivers of new clients are other programs, such as the real replica, so the model does not
+//! know what their users meant. It reads that from the request: a field that is set is an edit, and
+//! its base is named. If a reply was lost and the same change is sent again, it must be the same
+//! edit. A change is identified by device, record, base, field, edit time and value.
 //!
 //! # What its user had seen
 //!
-//! The edits that are in the version that the push names as its base, and what the same device sent
-//! of that field before. Of two devices with one name the second is left out: neither has seen what
-//! the other sent.
+//! It is the edits in the version that the push names as its base, and what the same device sent of
+//! that field before. If two devices have one name, the second part does not apply: neither has
+//! seen what the other sent.
 
 use super::content::{FIELDS, Val, shown};
 use super::guest_reply::with_bad;
@@ -29,13 +29,13 @@ use std::collections::BTreeMap;
 pub struct GuestCall {
     /// The account of the token.
     pub account: usize,
-    /// Which installation it is of; several may have one name.
+    /// The installation that sent it; several may have one name.
     pub device: String,
     /// The body.
     pub body: Vec<u8>,
-    /// What it pushes.
+    /// Its pushes.
     pub pushes: Vec<GuestPush>,
-    /// How many pushes stand before them that cannot be accepted.
+    /// How many pushes before them cannot be accepted.
     pub n_bad: usize,
     /// The life of the server in which it was sent.
     pub life: u32,
@@ -45,18 +45,18 @@ pub struct GuestCall {
 
 /// One push.
 ///
-/// Of records that are no pieces only the id and the kind are followed.
+/// Of records that are not pieces only the id and the kind are followed.
 #[derive(Clone, Debug)]
 pub struct GuestPush {
-    /// Of which kind the record is.
+    /// The kind of the record.
     pub kind: KindNumber,
     /// The record.
     pub id: RecordId,
     /// The version that its user saw.
     pub base: Option<u32>,
-    /// What it sets; `None` if it deletes.
+    /// What it sets; `None` for a delete.
     pub set: Option<GuestSet>,
-    /// Whether it is what the device held in another life, and no new edit.
+    /// Whether it is an offer: what the device held in another life, and no new edit.
     pub offered: bool,
 }
 
@@ -88,25 +88,24 @@ pub struct GuestField {
 
 /// The edits that an installation has sent, by field.
 ///
-/// A device that is copied or put back takes it along, so its user has seen what the other had
-/// sent.
+/// If a device is copied or restored, the copy gets them too, because its user has seen what the
+/// other device had sent.
 #[derive(Clone, Debug, Default)]
 pub struct Folder(BTreeMap<(RecordId, usize), u128>);
 
 /// Device, record, base, field and time, value.
 ///
-/// Two requests with an equal name carry one edit.
+/// Two requests with equal names carry one edit.
 type ChangeName = (String, RecordId, Option<u32>, String, String);
 
-/// Changes of new clients, each with its bit: a change is known by (device, record, base, edit
-/// time, field, value).
+/// Changes of new clients, each with its bit.
 ///
-/// A change that comes again gets the bit that it had.
+/// A repeated change gets the bit that it had before.
 #[derive(Clone, Debug, Default)]
 pub struct GuestEdits {
     changes: BTreeMap<ChangeName, (u128, u128)>,
     own: BTreeMap<(String, RecordId, usize), u128>,
-    /// What was sent in calls of which nobody heard; the server may have taken it.
+    /// What was sent in calls without a reply. The server may have accepted it.
     unheard: BTreeMap<(RecordId, usize), u128>,
 }
 
@@ -118,22 +117,22 @@ impl GuestEdits {
 }
 
 impl GuestEdits {
-    /// What an installation has sent, as its folder knows.
+    /// What an installation has sent, according to its folder.
     pub fn folder(&self, who: &str) -> Folder {
         let own = self.own.iter().filter(|((of, _, _), _)| of == who);
         Folder(own.map(|((_, id, aspect), seen)| ((*id, *aspect), *seen)).collect())
     }
 
-    /// An installation gets the folder of another, or an earlier one of its own.
+    /// Gives an installation the folder of another, or an earlier one of its own.
     pub fn set_folder(&mut self, who: &str, folder: &Folder) {
         self.own.retain(|(of, _, _), _| of != who);
         let own = folder.0.iter().map(|((id, at), seen)| ((who.to_owned(), *id, *at), *seen));
         self.own.extend(own);
     }
 
-    /// Whether the server may have taken some of a push before, unheard.
+    /// Whether the server may already have accepted some of a push, in a call without a reply.
     ///
-    /// Then the server may say that it is unchanged, and be right.
+    /// Then the server may be right to say that it is unchanged.
     pub(super) fn may_be_known(&self, push: &GuestPush) -> bool {
         let is_unheard = |field: &GuestField| {
             let unheard = self.unheard.get(&(push.id, field.aspect)).copied().unwrap_or(0);
@@ -142,7 +141,7 @@ impl GuestEdits {
         push.set.iter().flat_map(|set| &set.fields).any(is_unheard)
     }
 
-    /// Remembers a call of which nobody heard.
+    /// Remembers a call without a reply.
     ///
     /// The server may have done all, some or nothing of it.
     pub(super) fn miss(&mut self, call: &GuestCall) {
@@ -155,7 +154,7 @@ impl GuestEdits {
     }
 }
 
-/// Values are kept as they stand in the body, because numbers must not change.
+/// Values are kept as their text in the body, because numbers must not change.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Body<'a> {
@@ -186,9 +185,9 @@ impl World<'_> {
         self.guest_call_of(account, body, &who)
     }
 
-    /// Reads a request of one installation of perhaps several that have one name.
+    /// Reads a request of one of perhaps several installations with the same name.
     ///
-    /// `who` tells apart what the wire does not: two installations with one device id.
+    /// `who` distinguishes two installations with one device id, which the wire does not.
     pub fn guest_call_of(&mut self, account: usize, body: &[u8], who: &str) -> GuestCall {
         let sent: Body = serde_json::from_slice(body).expect("a new client sends requests");
         let pushes =
@@ -205,7 +204,7 @@ impl World<'_> {
         }
     }
 
-    /// An offer after a reset is no edit: it gets no bit.
+    /// An offer after a reset is not an edit, so it gets no bit.
     fn read_push(&mut self, device: &str, who: &str, push: &PushBody<'_>) -> GuestPush {
         let id = RecordId::parse(&push.id).expect("a new client sends ids");
         let kind = KindNumber::from_code(&push.kind).expect("a new client sends kinds");
@@ -228,7 +227,7 @@ impl World<'_> {
             let change =
                 (device.to_owned(), id, push.base, format!("{name} {at}"), raw.get().to_owned());
             let (edit, own) = match push.offered {
-                // Whoever typed it, it is not this device's edit now.
+                // No matter who typed it, it is not an edit of this device now.
                 true => (None, 0),
                 false => self.guest_edit(change, who, (id, aspect), value.clone()),
             };
@@ -237,18 +236,18 @@ impl World<'_> {
         GuestPush { kind, id, base: push.base, set: Some(set), offered: push.offered }
     }
 
-    /// Whether the cursor of a request is of another life of the server, so that its bases do not
+    /// Whether the cursor of a request is from another life of the server. Then its bases do not
     /// count.
     pub(super) fn is_of_other_life(&self, call: &GuestCall) -> bool {
         let life = cursor_of(&call.body).and_then(|cursor| self.cursors.get(&cursor).copied());
         life.is_some_and(|life| life != self.life)
     }
 
-    /// Whether the base of a push holds a value of somebody else's that came after the version
-    /// `seen` (`None`: before the first one).
+    /// Whether the base of a push has somebody else's value that came after the version `seen`
+    /// (`None`: before the first one).
     ///
-    /// Then a device would show its user a value of somebody else's although it says that its base
-    /// is older.
+    /// Then a device would show its user somebody else's value although it says that its base is
+    /// older.
     pub fn is_hidden(
         &self,
         call: &GuestCall,
@@ -272,7 +271,7 @@ impl World<'_> {
         before.is_some() && !is_same && base.seen.0[aspect] & !(known | own) != 0
     }
 
-    /// The second number is what the device had sent of this field before the change.
+    /// The second number has the edits of this field that the device had sent before the change.
     fn guest_edit(
         &mut self,
         change: ChangeName,
@@ -286,7 +285,7 @@ impl World<'_> {
         let device = who.to_owned();
         let Some(bit) = self.new_edit(id, aspect, value) else { return (None, 0) };
         if self.has_twins {
-            // Of one name, but neither has seen what the other sent.
+            // They have one name, but neither has seen what the other sent.
             self.guest_edits.changes.insert(change, (bit, 0));
             return (Some(bit), 0);
         }

@@ -1,8 +1,8 @@
-//! What a new client hears.
+//! The replies that new clients receive.
 //!
-//! A reply of `POST /sync` must have one result for each push, in order, and refuse exactly what
-//! cannot be accepted. Its changes are checked by the driver, which applies them; what the server
-//! has made of the pushes is checked in [`guest_judge`](crate::guest_judge).
+//! A reply of `POST /sync` must have one result for each push, in order, and refuse exactly the
+//! pushes that cannot be accepted. The driver applies the changes in it and checks them.
+//! [`guest_judge`](crate::guest_judge) checks what the server has made of the pushes.
 
 use super::guest::{GuestCall, cursor_of};
 use super::guest_judge::Said;
@@ -28,9 +28,9 @@ const BAD: [(&str, &str); 2] = [
     ),
 ];
 
-/// Puts what cannot be accepted before the rest of the pushes.
+/// Puts pushes that cannot be accepted before the others.
 ///
-/// Changes the text and nothing else: the rest of the body stays as the client wrote it.
+/// Nothing else is changed: the rest of the body stays as the client wrote it.
 pub(super) fn with_bad(body: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(body);
     let comma = if text.contains(r#""push":[]"#) { "" } else { "," };
@@ -39,10 +39,9 @@ pub(super) fn with_bad(body: &[u8]) -> Vec<u8> {
 }
 
 impl World<'_> {
-    /// Checks what came of a new client's request and takes it into the ledger.
+    /// Checks the result of a new client's request and adds it to the ledger.
     ///
-    /// `None` if the request failed. Then anything may have been done, and the store must show
-    /// what.
+    /// `None` if the request failed. Then anything may have been done; the store shows what.
     pub(super) async fn account_guest(
         &mut self,
         call: &GuestCall,
@@ -70,9 +69,10 @@ impl World<'_> {
         Ok(Some(body))
     }
 
-    /// Only who has a cursor of before an erasure is told so, and nothing of it is taken.
+    /// Checks the answer "gone". Only a client with a cursor from before an erasure may get it, and
+    /// nothing of its request may be stored.
     ///
-    /// The client is told to start over; its pushes must not be in the store.
+    /// The client must start over.
     pub(super) fn check_gone(&mut self, call: &GuestCall, observed: &Observed) -> Checked {
         self.note(None, || format!("new client {} is told that the account is gone", call.device));
         let was_erased = !self.ledgers[call.account].erased.is_empty();
@@ -81,9 +81,9 @@ impl World<'_> {
         self.take_in_guest(call, Some(&refused), observed)
     }
 
-    /// Reads the results, and takes those out that are about what the device did not send.
+    /// Reads the results, and removes those of pushes that the device did not send.
     ///
-    /// Returns the reply without the results that the client did not ask for.
+    /// Returns the reply with the other results.
     fn said(&self, call: &GuestCall, body: &[u8]) -> Checked<(Vec<u8>, Vec<Said>)> {
         let mut reply: BTreeMap<String, Box<RawValue>> =
             serde_json::from_slice(body).expect("a reply is an object");
@@ -113,7 +113,7 @@ impl World<'_> {
         Ok((serde_json::to_vec(&reply).expect("JSON can be written"), said))
     }
 
-    /// Nothing is rejected but what has lost its base.
+    /// Checks that only pushes without a base are rejected.
     ///
     /// `base_gone` is right only if a version can have been lost, by age or by a restore.
     fn check_refusals(&self, call: &GuestCall, said: &[Said]) -> Checked {
@@ -135,9 +135,9 @@ impl World<'_> {
         self.buried.extend(deleted);
     }
 
-    /// A session goes only if somebody deletes it.
+    /// Checks that a session disappears only if somebody deletes it.
     ///
-    /// Sessions are not followed field by field; that none is lost is.
+    /// Sessions are not followed field by field. It is only checked that none is lost.
     async fn follow_sessions(&mut self, account: usize) -> Checked {
         let index = self.store.index(&self.users[account], KindNumber::SESSION).await;
         let index = index.expect("the store itself does not fail");
@@ -153,7 +153,7 @@ impl World<'_> {
     }
 }
 
-/// A body without a cursor that anybody knows.
+/// A body with a cursor that no server knows.
 pub fn with_strange_cursor(body: &[u8], cursor: &str) -> Vec<u8> {
     let mut request: BTreeMap<String, Box<RawValue>> =
         serde_json::from_slice(body).expect("a request is an object");

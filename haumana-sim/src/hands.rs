@@ -1,12 +1,12 @@
-//! What users do on their phones.
+//! The actions of users on their phones.
 //!
-//! The form of the app saves every field at once, whether its user touched it or not. A form that
-//! was open while the phone synced therefore carries old values of other fields. The protocol has
-//! to tell these from edits, and the model has to know which are which: [`World::save`] is told
-//! what its user changed.
+//! The form of the app saves every field at once, whether its user touched it or not. So a form
+//! that was open while the phone synced carries old values of other fields. The protocol has to
+//! tell these from edits. The model has to know which are which: [`World::save`] gets the fields
+//! that the user changed.
 //!
-//! Every value that is typed has a mark that is found nowhere else. So it can be said of any text
-//! whose edits are in it.
+//! Every typed value has a mark that exists nowhere else. So the model can tell which edits are in
+//! any text.
 
 use super::content::{
     ASPECTS, CATEGORY, Content, FIELDS, LANGUAGE, LINES, LYRICS, TITLE, Val, is_in_form, is_long,
@@ -20,19 +20,19 @@ use haumana_sync::engine::RETENTION_MS;
 use haumana_sync::id::RecordId;
 
 impl World<'_> {
-    /// A piece of the phone's account.
+    /// Any piece of the phone's account.
     ///
-    /// Of the account that the app believes in, since its user sees no other.
+    /// It is the account that the app believes in, since its user sees no other.
     pub fn any_piece(&mut self, phone: usize) -> Option<RecordId> {
         let phone = &self.phones[phone];
         let ids: Vec<RecordId> = phone.pieces_of(phone.account).map(|piece| piece.id).collect();
         (!ids.is_empty()).then(|| *self.dice.pick(&ids))
     }
 
-    /// The content of a new piece: from the form, or as another program left it.
+    /// The content of a new piece: from the form, or from another program.
     ///
-    /// Now and then fields are as another program may have left them: blanks at their ends, a
-    /// category that the app does not know.
+    /// Sometimes fields have values that only another program could leave: blanks at their ends, or
+    /// an unknown category.
     pub fn new_content(&mut self, user: usize) -> Content {
         let is_untidy = self.dice.chance(30);
         let mut fields = [const { Val::Nil }; FIELDS.len()];
@@ -57,7 +57,7 @@ impl World<'_> {
         Content(fields).shown()
     }
 
-    /// What there is when the run begins.
+    /// Makes the pieces that exist at the beginning of the run.
     ///
     /// In profiles with copies from before this server each of these pieces becomes one.
     pub fn begin(&mut self) {
@@ -72,8 +72,8 @@ impl World<'_> {
 
     /// Makes the newest piece of a phone one that an older server knew, and copies it.
     ///
-    /// Its number is a small count, as the older server gave them, so it names no version of this
-    /// one.
+    /// Its number is a small count, as the older server gave them. So it names no version of this
+    /// server.
     fn make_legacy(&mut self, phone: usize) {
         let now_ms = self.now_ms();
         let Some(mut piece) = self.phones[phone].pieces.pop() else { return };
@@ -91,9 +91,9 @@ impl World<'_> {
         }
     }
 
-    /// A new piece on a phone.
+    /// Makes a new piece on a phone.
     ///
-    /// The app begins with number 1 and the flag.
+    /// The app begins with number 1 and with the flag set.
     pub fn make_piece(&mut self, phone: usize) {
         let user = self.phones[phone].account;
         let id = self.new_id();
@@ -120,7 +120,7 @@ impl World<'_> {
 
     /// Opens the form, to be saved later.
     ///
-    /// The form keeps what it shows, whatever a sync brings meanwhile.
+    /// The form keeps showing the same values, whatever a sync brings meanwhile.
     pub fn open_form(&mut self, phone: usize, id: RecordId) {
         let Some(piece) = self.phones[phone].piece(id) else { return };
         let form = Form { piece: id, content: piece.content.clone(), seen: piece.seen.clone() };
@@ -128,7 +128,7 @@ impl World<'_> {
         self.phones[phone].form = Some(form);
     }
 
-    /// Changes something in the form and saves it; a form that is open is the one.
+    /// Changes something in the form and saves it. If a form is open, it is that one.
     pub fn edit(&mut self, phone: usize, id: RecordId) {
         if self.phones[phone].form.is_none() {
             self.open_form(phone, id);
@@ -136,10 +136,9 @@ impl World<'_> {
         self.save_form(phone);
     }
 
-    /// Changes something in the open form and saves it, whole.
+    /// Changes something in the open form and saves it as a whole.
     ///
-    /// Changes up to three fields, or none: a form that is saved without a change is sent all the
-    /// same.
+    /// It changes up to three fields, or none: a form that is saved unchanged is sent all the same.
     pub fn save_form(&mut self, phone: usize) {
         let Some(form) = self.phones[phone].form.take() else { return };
         let Some(piece) = self.phones[phone].piece(form.piece).cloned() else { return };
@@ -157,11 +156,11 @@ impl World<'_> {
         self.save(phone, &form, saved, &changed);
     }
 
-    /// Saves `saved` over the piece, whole; its user changed the aspects in `changed`.
+    /// Saves `saved` over the piece as a whole. Its user changed the aspects in `changed`.
     ///
-    /// A long text that its user did not touch, and that is an older version's, brings nothing new:
-    /// the server takes it for the form's age. All other values that differ from what the phone
-    /// holds count as edits, as the app sends them.
+    /// A long text that its user did not touch, and that is from an older version, is no edit: the
+    /// server takes it as a sign of the form's age. All other values that differ from the phone's
+    /// count as edits, as the app sends them.
     pub fn save(&mut self, phone: usize, form: &Form, mut saved: Content, changed: &[usize]) {
         let Some(mut piece) = self.phones[phone].piece(form.piece).cloned() else { return };
         tidy(&mut saved);
@@ -202,10 +201,10 @@ impl World<'_> {
         }
     }
 
-    /// Whether a long text is what a version of the server had, before the one the phone holds, or
-    /// what a phone had pushed.
+    /// Whether a long text is that of a version of the server before the phone's version, or a text
+    /// that a phone had pushed.
     ///
-    /// The server can know such a text for the retention time only.
+    /// The server can know such a text only for the retention time.
     fn is_old_text(
         &self,
         id: RecordId,
@@ -235,9 +234,8 @@ impl World<'_> {
                 || track.pushed_since(oldest_ms).any(equals))
     }
 
-    /// Everybody who has a piece writes its lyrics, so that what each pushes meets another's.
-    ///
-    /// Then each push meets edits of the others, and the inbox fills.
+    /// All users who have a piece edit its lyrics, so that each push meets edits of the others, and
+    /// the inbox fills.
     pub(super) fn write_apart(&mut self, account: usize) {
         let live = self.ledgers[account].tracks.iter().filter(|(_, track)| track.content.is_some());
         let ids: Vec<RecordId> = live.map(|(id, _)| *id).collect();
@@ -258,7 +256,7 @@ impl World<'_> {
         }
     }
 
-    /// Whether any version of a piece has a value; what it does not have a phone has pushed.
+    /// Whether any version of a piece has a value. If none has, a phone has pushed it.
     fn is_in_a_version(&self, id: RecordId, user: usize, aspect: usize, value: &Val) -> bool {
         let versions =
             self.ledgers[user].tracks.get(&id).into_iter().flat_map(|t| t.versions.values());
@@ -266,7 +264,7 @@ impl World<'_> {
         values.any(|had| is_unchanged(aspect, value, &had))
     }
 
-    /// One value in eight is one that was typed before, so that an edit to and fro is tried.
+    /// One value in eight is one that was typed before, so that changing back is tested.
     fn type_in(&mut self, content: &mut Content, id: RecordId, user: usize, aspect: usize) {
         let mark = self.new_mark(user);
         if FIELDS.len() <= aspect {
@@ -292,7 +290,7 @@ impl World<'_> {
 
     /// Toggles the star, or whether practice offers the piece.
     ///
-    /// Counts as a step of the number, since the app raises it with each switch.
+    /// It counts as a step of the number, since the app raises the number at each toggle.
     pub fn toggle(&mut self, phone: usize, id: RecordId, aspect: usize) {
         if !self.may_edit(phone, id, aspect) {
             return;
@@ -319,8 +317,7 @@ impl World<'_> {
 
     /// Practises a piece: no field changes, and a session begins.
     ///
-    /// The app counts it as a step and flags the piece, so the server is sent a piece without an
-    /// edit.
+    /// The app counts it as a step and flags the piece, so the server gets a piece without an edit.
     pub fn practise(&mut self, phone: usize, id: RecordId) {
         self.touch(phone, id, |_| {});
         self.note(Some(id), || format!("phone {phone} practises"));
@@ -338,7 +335,7 @@ impl World<'_> {
         });
     }
 
-    /// What toggles and practising have in common.
+    /// The common part of toggling and practising.
     fn touch(&mut self, phone: usize, id: RecordId, change: impl FnOnce(&mut LocalPiece)) {
         let now_ms = self.now_ms();
         let secs = self.phones[phone].clock_secs(now_ms);
@@ -350,9 +347,9 @@ impl World<'_> {
         }
     }
 
-    /// Deletes a piece on the phone, which no server is ever told.
+    /// Deletes a piece on the phone. No server ever learns of it.
     ///
-    /// Edits that were not sent yet are abandoned with it.
+    /// Edits that were not sent yet are abandoned.
     pub fn delete(&mut self, phone: usize, id: RecordId) {
         self.note(Some(id), || format!("phone {phone} deletes the piece"));
         self.phones[phone].pieces.retain(|piece| piece.id != id);
@@ -360,10 +357,9 @@ impl World<'_> {
         self.abandoned.insert(id);
     }
 
-    /// Makes the notes of a piece longer than any server takes, or as short as they may be.
+    /// Makes the notes of a piece longer than any server accepts, or as short as possible.
     ///
-    /// The push of such a piece must be refused as too large, and nothing else of the request with
-    /// it.
+    /// The push of such a piece must be refused as too large, and nothing else of the request.
     pub fn overfill(&mut self, phone: usize, id: RecordId, bytes: usize) {
         let value = Val::Text("ʻ".repeat(bytes / 2));
         let Some(edit) = self.new_edit(id, super::content::NOTES, Val::Nil) else { return };
@@ -382,7 +378,7 @@ impl World<'_> {
 
 /// What the form does when it is saved.
 ///
-/// An unknown category becomes `oli`, as the form's picker has no other.
+/// An unknown category becomes `oli`, because the form's picker has no entry for it.
 fn tidy(content: &mut Content) {
     for aspect in [TITLE, LYRICS] {
         content.0[aspect] = Val::Text(content.0[aspect].text().trim().to_owned());
@@ -393,9 +389,9 @@ fn tidy(content: &mut Content) {
     *content = content.clone().shown();
 }
 
-/// The form saves everything but the switches.
+/// Saves everything of the form over a piece, except the booleans.
 ///
-/// Switches are beside the form, and keep what they were.
+/// Booleans are beside the form, and keep their values.
 fn saved_over(held: &Content, saved: Content) -> Content {
     let mut content = saved;
     for aspect in (0..FIELDS.len()).filter(|aspect| !is_in_form(*aspect)) {

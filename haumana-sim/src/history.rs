@@ -1,13 +1,13 @@
-//! One history: a seed, how many events of it happen, and which of these do not.
+//! One history: a seed, the number of its events, and the events that are left out.
 //!
 //! # Why events can be left out
 //!
 //! All chance is in two generators, of the world and of the storm. Before each event of the first
-//! run their state is written down. When an event is left out, the ones behind it begin with the
-//! state that they had in the first run. So each event draws the same numbers as before, though
-//! what it finds may differ.
+//! run their state is noted. If an event is left out, the next ones start with the noted state of
+//! the first run. So each event draws the same numbers as before, although it may find another
+//! state of the world.
 //!
-//! A panic of the server is a failure like any other: it is caught, and the story is told.
+//! A panic of the server is a failure like any other: it is caught and reported.
 
 use super::dice::Dice;
 use super::judge::Violation;
@@ -20,21 +20,21 @@ use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
 
-/// How many lines of a story are told.
+/// How many lines of a story are printed.
 ///
 /// The end of a story is what matters.
 const TOLD: usize = 80;
 
-/// A history of a seed, or what is left of it.
+/// A history of a seed, perhaps with events left out.
 ///
-/// `events` cuts the end, `without` takes single events out of the middle.
+/// `events` cuts the end, `without` removes single events from the middle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History {
     /// Decides everything.
     pub seed: u64,
     /// The most events.
     pub events: usize,
-    /// Events that do not happen, counted from 0. The others draw the same chance as with them.
+    /// Events that do not happen, counted from 0. The others draw the same numbers as with them.
     pub without: BTreeSet<usize>,
 }
 
@@ -44,27 +44,27 @@ impl History {
         Self { seed, events: usize::MAX, without: BTreeSet::new() }
     }
 
-    /// How many events are left, of those up to its last.
+    /// The number of events that remain, up to its last.
     pub fn len(&self) -> usize {
         self.events - self.without.range(..self.events).count()
     }
 
-    /// Whether no event is left.
+    /// Whether no event remains.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// A run that went wrong.
+/// A failed run.
 ///
-/// The trace is empty unless the run was traced; a run is traced when it is told again.
+/// The trace is empty unless the run was traced. A failed run is traced when it is repeated.
 #[derive(Debug)]
 pub struct Failure {
-    /// What must not have happened.
+    /// The violation.
     pub violation: Violation,
     /// What happened before, as far as it concerns the piece.
     pub trace: Vec<String>,
-    /// After how many events.
+    /// The number of events before it.
     pub events: usize,
     /// What happened, in numbers.
     pub tally: Box<Tally>,
@@ -72,7 +72,7 @@ pub struct Failure {
 
 /// The state of all chance before an event.
 ///
-/// Two generators, because faults of the store must not change what users type.
+/// There are two generators, because faults of the store must not change what users type.
 #[derive(Clone, Debug)]
 pub(super) struct Chance {
     dice: Dice,
@@ -83,7 +83,7 @@ pub(super) struct Chance {
 ///
 /// # Errors
 ///
-/// The first thing that must not happen.
+/// The first violation.
 pub async fn run(
     profile: Profile,
     seed: u64,
@@ -95,16 +95,16 @@ pub async fn run(
     play(profile, &history, Plan::default(), backend, is_traced).await
 }
 
-/// Where chance is written down, or taken from.
+/// The places where chance is noted, or read from.
 ///
-/// Empty for an ordinary run.
+/// It is empty for an ordinary run.
 #[derive(Debug, Default)]
 pub(super) struct Plan<'a> {
     pub(super) record: Option<&'a mut Vec<Chance>>,
     pub(super) follow: &'a [Chance],
 }
 
-/// As [`run`]; with chance of an earlier run of the same seed, where events are left out.
+/// Like [`run`]. If events are left out, it uses the chance of an earlier run of the same seed.
 pub(super) async fn play(
     profile: Profile,
     history: &History,
@@ -129,8 +129,8 @@ pub(super) async fn play(
     })
 }
 
-/// Fewer than the drawn number of events happen if the history says so; then the end of the run
-/// follows as always.
+/// If the history says so, fewer events happen than were drawn. The end of the run follows as
+/// always.
 async fn live(
     world: &mut World<'_>,
     history: &History,
@@ -159,9 +159,9 @@ async fn live(
     world.come_to_rest().await
 }
 
-/// The end of the story, as far as it concerns the piece.
+/// The end of the story, with the lines that concern the piece.
 ///
-/// Lines about no piece, such as a restart, are always told.
+/// Lines about no piece, such as a restart, are always included.
 fn about(piece: Option<RecordId>, trace: Vec<(Option<RecordId>, String)>) -> Vec<String> {
     let concerns = |about: &Option<RecordId>| about.is_none() || piece.is_none() || *about == piece;
     let mut told: Vec<String> =
@@ -170,13 +170,13 @@ fn about(piece: Option<RecordId>, trace: Vec<(Option<RecordId>, String)>) -> Vec
     told
 }
 
-/// Does `work`; a panic in it is its result.
+/// Does `work`. A panic in it becomes the result.
 ///
-/// Looks for a panic at each poll, since the work may wait in between.
+/// It catches panics at each poll, since the work may wait in between.
 async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
     let mut work = std::pin::pin!(work);
     poll_fn(|context| {
-        // What the panic leaves half done is only read for the story.
+        // State that a panic leaves half done is only read for the story.
         match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(done)) => Poll::Ready(Ok(done)),

@@ -1,7 +1,7 @@
-//! The inbox at the end of a run: each entry finds what lost, and gives it back.
+//! The inbox at the end of a run: each entry has its lost value, and restores it.
 //!
-//! The inbox is the last place of what lost. So at the end of a run each entry must still find its
-//! value, and restoring it must make it the record's value again, exactly and only once.
+//! The inbox is the last place of a value that lost. So at the end of a run each entry must still
+//! have its value. Restoring it must make it the record's value again, exactly and only once.
 
 use super::judge::{Checked, Violation};
 use super::server::wrong;
@@ -10,14 +10,14 @@ use haumana_sync::engine::{Conflict, Resolution};
 use haumana_sync::id::{Key, KindNumber};
 use haumana_sync::record::{Content, Value};
 
-/// How many entries are given back in a run; each is an edit of its own.
+/// How many entries are restored in a run. Each restore is an edit of its own.
 ///
-/// More would change the record too much for what is checked afterwards.
+/// More would change the record too much for the checks that follow.
 const RESTORED: usize = 3;
 
 impl World<'_> {
-    /// Every open conflict finds its lost value, the newest stand first, and what is restored is
-    /// the record's again.
+    /// Checks that every open conflict has its lost value, that the newest come first, and that a
+    /// restored value is in the record again.
     ///
     /// # Errors
     ///
@@ -40,7 +40,8 @@ impl World<'_> {
         Ok(())
     }
 
-    /// What a person takes from the inbox is in the record; the same once more changes nothing.
+    /// A value that a person restores from the inbox is in the record. The same call again changes
+    /// nothing.
     async fn check_restored(&mut self, account: usize, conflict: Conflict) -> Checked {
         let Conflict { id, key, field: Some(field), lost: Some(lost), .. } = conflict else {
             return Ok(());
@@ -65,7 +66,7 @@ impl World<'_> {
         self.ensure(is_same, || "a resolution that came again changed something".to_owned())
     }
 
-    /// Reads the stored content with the schema, and not through a reply.
+    /// Reads the stored content with the schema, and not from a reply.
     async fn value_of(&self, account: usize, key: Key, field: &str) -> Option<Value> {
         let engine = self.watch.engine();
         let found = engine.store().read(&self.users[account], &[key]).await.ok()?;

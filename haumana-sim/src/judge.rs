@@ -2,24 +2,23 @@
 //!
 //! # The question
 //!
-//! A phone pushed a piece. Before, the server had a value with some edits in it (*ours*); the phone
-//! sends a value with others (*theirs*); afterwards the server has a third. Which results are
+//! A phone pushed a piece. Before, the server had a value with some edits in it (*ours*). The phone
+//! sends a value with others (*theirs*). Afterwards the server has a third. Which results are
 //! right? For each aspect that follows from three sets of edits:
 //!
 //! | the push has a new edit | ours has one that the push has not seen | what is right |
 //! |---|---|---|
 //! | no | any | the server's value stays |
-//! | yes | no | the pushed value arrives |
+//! | yes | no | the pushed value is stored |
 //! | yes | yes | either may win; the other must leave a trace ([`traces`](crate::traces)) |
 //!
 //! A long text may also be made of both. In no case may a value appear that nobody typed.
 //!
-//! # Where less can be asked for
+//! # Where less can be required
 //!
-//! The protocol does not name devices or edits, so a server cannot always know the base.
-//! [`Leeway`] says where. The judge first decides strictly; what would be
-//! wrong then, and is excused, marks the aspect with an edit of nobody, so that later checks do not
-//! build on it.
+//! The protocol does not name devices or edits, so a server cannot always know the base. [`Leeway`]
+//! says where. The judge first decides strictly. If something would be wrong then, but is excused,
+//! it marks the aspect with an edit of nobody, so that later checks do not build on it.
 
 use super::content::{
     ASPECTS, Content, FIELDS, Val, aspect_name, is_in_form, is_long, is_unchanged,
@@ -35,7 +34,7 @@ use haumana_sync::id::RecordId;
 /// Something that must not happen.
 #[derive(Clone, Debug)]
 pub struct Violation {
-    /// The piece that it happened to, if it is about one.
+    /// The piece, if it is about one.
     pub piece: Option<RecordId>,
     /// What happened.
     pub text: String,
@@ -47,26 +46,25 @@ impl Violation {
         Self { piece: Some(piece), text: text.into() }
     }
 
-    /// Makes one about the whole.
+    /// Makes one that is not about a piece.
     pub fn general(text: impl Into<String>) -> Self {
         Self { piece: None, text: text.into() }
     }
 }
 
-/// How many edits of one aspect users make at most; the bits behind are for the server's.
+/// How many edits of one aspect users make at most. The other bits are for edits of nobody.
 ///
-/// After that many edits the model stops following new ones of that aspect; users then do not edit
-/// it.
+/// After that many edits the model stops following the aspect, and users no longer edit it.
 pub const TYPED_EDITS: usize = 112;
 
-/// The delivery of pushes that stand to no other push.
+/// The delivery of pushes that have no relation to other pushes.
 ///
 /// No number has it, since a delivery has 52 bits.
 const NO_DELIVERY: u64 = u64::MAX;
 
-/// What is checked; a violation otherwise.
+/// The result of a check, or a violation.
 ///
-/// An `Err` ends the run, and its story is told.
+/// An `Err` ends the run, and its story is printed.
 pub type Checked<T = ()> = Result<T, Violation>;
 
 /// The circumstances of a push.
@@ -78,29 +76,29 @@ pub struct Setting {
     pub now_ms: i64,
     /// The life of the server.
     pub life: u32,
-    /// How long the server remembers.
+    /// How long the server keeps history.
     pub retention_ms: i64,
-    /// Whether the aspects of the lyrics are their lines.
+    /// Whether the lyrics are followed line by line.
     pub by_line: bool,
-    /// Whether the server said that it took the push, or must have.
+    /// Whether the server said that it accepted the push, or must have accepted it.
     pub is_taken: bool,
-    /// Whether the request carries a number that has ended: it comes from a copy.
+    /// Whether the request carries a number whose delivery has ended: then it comes from a copy.
     pub is_copy: bool,
     /// Whether phones are set up from backups of others.
     pub has_copies: bool,
-    /// Whether a push may have been taken in parts.
+    /// Whether a push may have been accepted in parts.
     pub in_parts: bool,
 }
 
-/// Takes in what became of one pushed piece.
+/// Judges one pushed piece, and updates the ledger.
 ///
-/// Called once for each piece that a request holds and that the store has, with the record as it is
-/// after the call. In order: the version, then deletes, then `createdAt` and unknown keys, then
+/// It is called once for each piece of a request that the store has, with the record as it is after
+/// the call. It checks in order: the version, then deletes, then `createdAt` and unknown keys, then
 /// lines, then each aspect. Then the ledger learns what the server knows from now on.
 ///
 /// # Errors
 ///
-/// If an edit was lost, or something was overwritten by what is no edit.
+/// If an edit was lost, or something was overwritten by a value that is no edit.
 pub fn judge(
     ledger: &mut Ledger,
     sent: &LocalPiece,
@@ -131,7 +129,8 @@ pub fn judge(
     };
     let news = (0..ASPECTS).any(|aspect| is_news(&track, sent, aspect));
     let held = track.held(sent);
-    // What differs from the version that its number names is an edit, whoever has seen it (rule 3).
+    // A value that differs from the version that its number names is an edit, no matter who has
+    // seen it (rule 3).
     let differs = held.is_some_and(|held| {
         let (ours, theirs) = (&sent.content, &held.content);
         (0..FIELDS.len()).any(|at| !is_unchanged(at, &ours.0[at], &theirs.0[at]))
@@ -139,17 +138,18 @@ pub fn judge(
     if was_deleted && !news && !differs && !leeway.any && !leeway.stay {
         return Err(Violation::of(id, "what is no edit brought a deleted piece back"));
     }
-    // An edit from a clock that was set back is acknowledged, kept, and forgotten by this model; it
-    // comes again as what differs from its version.
+    // An edit from a clock that was set back is acknowledged and kept, but this model forgets it.
+    // It comes again, as a difference from its version.
     let is_overlooked = was_deleted && !news && differs;
     let is_gone = was_deleted && is_forgotten(&track, setting);
     let is_unknown = is_overlooked || is_gone || (was_deleted && track.blurred);
     let leeway = Leeway { any: leeway.any || is_unknown, ..leeway };
-    // A tombstone of a piece that the server never had names no time.
+    // The tombstone of a piece that the server never had has no `createdAt`.
     if !is_new && !track.created.is_null() && created != track.created {
         return Err(Violation::of(id, "createdAt changed"));
     }
-    // What a deleted piece held is kept for the retention time; then only the phone's copy is left.
+    // The content of a deleted piece is kept for the retention time. Then only the phone's copy is
+    // left.
     let is_as_before = track.raw == after.raw;
     if !is_new && !is_gone && !is_as_before && track.extra != extra_of(&after.raw) {
         return Err(Violation::of(id, "a phone's push changed a key that it does not know"));
@@ -176,7 +176,7 @@ pub fn judge(
             false => check_aspect(&track, sent, aspect, values, Leeway::default()),
         };
         if strictly.is_err() {
-            // The other side's edits are undone, and nobody has seen what became of it.
+            // The other side's edits are undone, and nobody has seen the result.
             let kept = if arrived { &sent.seen } else { &track.seen };
             seen.0[aspect] = kept.0[aspect] | phantom(seen.0[aspect]);
         }
@@ -187,7 +187,7 @@ pub fn judge(
             ledger.owed.extend(accepted.into_iter().map(|mark| (id, mark)));
         }
     }
-    // An older push is no news, whatever its user meant.
+    // An older push is no edit, whatever its user meant.
     for aspect in (0..ASPECTS).filter(|_| !leeway.older) {
         track.seen.0[aspect] = seen.0[aspect];
     }
@@ -197,13 +197,14 @@ pub fn judge(
     }
     let is_in_inbox = after.has_lost(&sent.content);
     let push = known_push(sent, request, setting.now_ms);
-    // What a copy returns may be in the inbox alone, and the server remembers the push all the same.
+    // What a copy changes back may be in the inbox alone. The server remembers the push all the
+    // same.
     let left_trace = has_changed || track.revision != after.revision;
     let push = KnownPush { left_trace, is_in_inbox, ..push };
     if has_edit || left_trace {
         track.pushes.push(push);
     } else if is_in_inbox && track.pushes.iter().all(|known| known.content != push.content) {
-        // It came late and says nothing new; the server knows its long texts all the same.
+        // It came late and has nothing new. But the server knows its long texts all the same.
         track.pushes.push(KnownPush { delivery: NO_DELIVERY, ..push });
     }
     track.update(after, setting.life);
@@ -218,8 +219,8 @@ pub(super) fn is_forgotten(track: &Track, setting: Setting) -> bool {
 
 /// A push never deletes, and a deleted piece comes back if the push has an edit (G6).
 ///
-/// A piece that was deleted may stay so only if the push has no edit that its base and the
-/// tombstone lack.
+/// A deleted piece may stay deleted only if every edit of the push is in its base or in the
+/// tombstone.
 fn check_stays_deleted(
     track: &Track,
     sent: &LocalPiece,
@@ -250,37 +251,36 @@ fn check_stays_deleted(
     Ok(())
 }
 
-/// The bit of an edit that no user made: one more than are there.
+/// The bit of an edit of no user: the next one that is free.
 ///
-/// 16 bits are set apart for these. If all are used, it returns none, and the next check is
-/// stricter.
+/// There are 16 such bits. If all are used, it returns none, and the next check is stricter.
 pub(super) fn phantom(seen: u128) -> u128 {
     let bits = (TYPED_EDITS..128).map(|bit| 1 << bit);
     bits.into_iter().find(|bit| seen & bit == 0).unwrap_or(0)
 }
 
-/// The aspects that are followed: of lyrics with owned lines, the lines.
+/// The followed aspects. If lines are followed, they replace the lyrics.
 fn aspects(by_line: bool) -> impl Iterator<Item = usize> {
     let end = if by_line { ASPECTS } else { FIELDS.len() };
     (0..end).filter(move |aspect| !by_line || *aspect != super::content::LYRICS)
 }
 
-/// The version is raised by one where the content changed, and only there.
+/// The version rises by one if the content changed, and only then.
 ///
-/// Two exceptions: in another life each record leaps over the numbers of the life before, and a
-/// number whose middle part is used up forces a new version.
+/// There are two exceptions: in another life each record leaps over the numbers of the earlier
+/// life, and a number whose middle part is used up forces a new version.
 fn check_version(track: &Track, sent: &LocalPiece, after: &Stored, setting: Setting) -> Checked {
     if after.k < track.k {
         return Err(Violation::of(sent.id, format!("the version fell to {}", after.k)));
     }
     let claimed = (sent.version >> 32) as u32;
-    // Each record leaps over the numbers of the life before.
+    // Each record leaps over the numbers of the earlier life.
     let has_leaped = track.k < claimed || 0 < setting.life;
     let last_n = (sent.version >> 12) % (1 << 20) == (1 << 20) - 1;
     if track.raw == after.raw && after.k != track.k && !has_leaped && !last_n {
         return Err(Violation::of(sent.id, "the version was raised without a change"));
     }
-    // A part changes one field at least.
+    // A part changes at least one field.
     let most = if setting.in_parts { FIELDS.len() as u32 } else { 1 };
     let is_next = track.k < after.k && after.k <= track.k + most;
     if track.raw != after.raw && !is_next && !has_leaped {
@@ -293,7 +293,7 @@ fn check_version(track: &Track, sent: &LocalPiece, after: &Stored, setting: Sett
     Ok(())
 }
 
-/// `was` is `None` for a new piece, which must be what was pushed.
+/// `was` is `None` for a new piece, which must equal the pushed one.
 fn check_aspect(
     track: &Track,
     sent: &LocalPiece,
@@ -337,7 +337,7 @@ fn check_aspect(
     if !is_news && (may_return || may_be_meant) && (arrives || is_long(aspect)) {
         return Ok(());
     }
-    // What a backup had forgotten and a form brings back counts as typed.
+    // A value that a backup had forgotten and a form brings back counts as typed.
     let is_sure = !leeway.any && !leeway.stay && !track.travelled;
     let is_kept_form = leeway.form && is_sure && is_long(aspect) && is_rewritten;
     if is_loose && !is_kept_form {
@@ -347,7 +347,7 @@ fn check_aspect(
         return if stays { Ok(()) } else { wrong("what is no edit overwrote the server's value") };
     }
     if ours & !theirs == 0 {
-        // What the app counts as equal may stay as it is.
+        // A value that the app counts as equal may stay.
         let is_same = is_unchanged(aspect, pushed, was);
         let is_kept = leeway.copy && is_back_at_base(track, sent, aspect, leeway);
         let may_stay =
@@ -357,7 +357,7 @@ fn check_aspect(
     Ok(())
 }
 
-/// No line of a text that the base and both sides have equally often is dropped or doubled (G16).
+/// If the base and both sides have a line equally often, the result has it as often (G16).
 fn check_lines(
     track: &Track,
     sent: &LocalPiece,
@@ -365,7 +365,7 @@ fn check_lines(
     after: &Content,
     leeway: Leeway,
 ) -> Checked {
-    // Where the base is not certain, nothing is known of its lines.
+    // If the base is not certain, nothing is known about its lines.
     let Some(base) = track.held(sent).filter(|_| leeway == Leeway::default()) else {
         return Ok(());
     };
@@ -375,13 +375,14 @@ fn check_lines(
     }
 }
 
-/// Whether the server must take for an edit what somebody had seen and replaced.
+/// Whether the server must take a value for an edit although somebody had seen and replaced it.
 ///
-/// What was not sent when a phone was copied, or lost when it came, was never in the record: who sends
-/// it may mean it, and what it replaces is in the inbox. And that an edit was taken back before it was
-/// sent leaves no trace: a copy of the phone from in between has that edit, for all that is known.
+/// A value that was not sent when a phone was copied, or lost when it arrived, was never in the
+/// record. A user who sends it may mean it, and the replaced value is in the inbox. An edit that
+/// was undone before it was sent leaves no trace. A copy of the phone from in between may still
+/// have that edit.
 ///
-/// It is asked only in runs in which phones are copied.
+/// It applies only to runs in which phones are copied.
 fn may_be_meant(track: &Track, sent: &LocalPiece, aspect: usize, leeway: Leeway) -> bool {
     let is_it = |content: &Content| {
         is_unchanged(aspect, &sent.content.aspect(aspect), &content.aspect(aspect))
@@ -399,8 +400,8 @@ fn may_be_meant(track: &Track, sent: &LocalPiece, aspect: usize, leeway: Leeway)
         || (leeway.untold && untold.any(is_taken_back))
 }
 
-/// Whether a phone and its copy both have edits that were not sent when it was copied, and the value
-/// `was` comes from the other one: the server cannot know that this one had seen it.
+/// Whether a phone and its copy both have edits that were not sent when it was copied, and the
+/// value `was` comes from the other one. Then the server cannot know that this phone had seen it.
 fn is_unsent(track: &Track, sent: &LocalPiece, aspect: usize, was: &Val, leeway: Leeway) -> bool {
     let mut own = track.pushes.iter().filter(|known| known.delivery == delivery(sent.version));
     let is_own = own.any(|known| known.left_trace && known.content.aspect(aspect) == *was);
@@ -409,7 +410,7 @@ fn is_unsent(track: &Track, sent: &LocalPiece, aspect: usize, was: &Val, leeway:
     leeway.unsent && unsent != 0 && (leeway.copy || !is_own)
 }
 
-/// Whether a field is what it was in the version that the number names, or no number does.
+/// Whether a field is the same as in the version that the number names, or the number names none.
 fn is_return(track: &Track, sent: &LocalPiece, aspect: usize) -> bool {
     let held = track.held(sent);
     held.is_none_or(|held| {
@@ -417,11 +418,11 @@ fn is_return(track: &Track, sent: &LocalPiece, aspect: usize) -> bool {
     })
 }
 
-/// Whether a field, edited to and fro, is what it was in its base: that is no change (rule 2), and
-/// is owed no longer than the base itself.
+/// Whether a field was changed back to the value of its base. That is no change (rule 2), and is
+/// owed no longer than the base itself.
 ///
-/// Of a copy that holds even where its own earlier push was not answered: nobody can know whose
-/// push that was.
+/// For a copy that holds even if its own earlier push was not answered, because nobody can know
+/// whose push that was.
 pub(super) fn is_back_at_base(
     track: &Track,
     sent: &LocalPiece,
@@ -432,17 +433,16 @@ pub(super) fn is_back_at_base(
     let is_same = |content: &Content| {
         is_unchanged(aspect, &sent.content.aspect(aspect), &content.aspect(aspect))
     };
-    // Behind a push whose reply was lost, that push is the base.
+    // After a push whose reply was lost, that push is the base.
     let mut pushes = track.pushes.iter().filter(|known| known.delivery == of_delivery);
     let mut is_same_in_pushes = || pushes.all(|known| is_same(&known.content));
     track.base(sent).is_some_and(|base| is_same(&base.content))
         && (leeway.copy || is_same_in_pushes())
 }
 
-/// Whether there is an edit in it that was in neither the server's value nor in the version that the
-/// phone was given.
+/// Whether it has an edit that is neither in the server's value nor in the phone's version.
 ///
-/// This is the model's idea of an edit. The server has to come to the same by comparing texts.
+/// This is the model's idea of an edit. The server must reach the same result by comparing texts.
 pub(super) fn is_news(track: &Track, sent: &LocalPiece, aspect: usize) -> bool {
     let held = track.held(sent);
     let known = track.seen.0[aspect] | held.map_or(0, |held| held.seen.0[aspect]);

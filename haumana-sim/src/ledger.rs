@@ -1,19 +1,20 @@
-//! What the server holds, followed from outside: after each call the store is read, and every
-//! change of it must be explained by the push that was made.
+//! The model's knowledge of the server. After each call the store is read, and the push that was
+//! made must explain every change.
 //!
 //! For each aspect (field or owned line) of each piece the ledger knows which edits are in the
-//! server's value. An edit is one bit; a value's [`Seen`] holds the edits that its maker saw, and
-//! so says which of two values is older, or that neither is.
+//! server's value. An edit is one bit. The [`Seen`] of a value has the edits that its maker had
+//! seen. So it says which of two values is older, or that neither is.
 //!
 //! # Why a ledger
 //!
-//! The model does not know how the server merges. It knows who typed what, having seen what. With
-//! that, and with the stored record before and after each call, it can say which changes are right.
+//! The model does not know how the server merges. It knows who typed what, and what that user had
+//! seen. With that, and with the stored record before and after each call, it can say which changes
+//! are right.
 //!
 //! # One bit for each edit
 //!
 //! Each edit of an aspect gets the next bit of a 128-bit number. `A & !B == 0` means that
-//! everything in A is in B, too: whoever made B had seen A. If neither contains the other, the
+//! everything in A is in B, too: the maker of B had seen A. If neither contains the other, the
 //! values are concurrent.
 //!
 //! # Reading the store costs time
@@ -37,7 +38,7 @@ pub struct Seen(pub [u128; ASPECTS]);
 
 /// One version of a piece on the server.
 ///
-/// Never forgotten within a run, though the server may forget it after the retention time.
+/// The model never forgets it within a run. The server may forget it after the retention time.
 #[derive(Clone, Debug)]
 pub struct KnownVersion {
     /// Its content.
@@ -46,39 +47,39 @@ pub struct KnownVersion {
     pub seen: Seen,
     /// When it was committed, as the server says.
     pub modified_ms: i64,
-    /// The life of the server in which it was made: after a restored backup the same number may be
-    /// given out again.
+    /// The life of the server in which it was made. After a restore the same number may be used
+    /// again.
     pub life: u32,
 }
 
 /// A push that the server has to remember.
 ///
-/// The server keeps such receipts, too, to find the base of a push whose reply was lost.
+/// The server keeps such receipts, too, to find the base of a push if the reply before was lost.
 #[derive(Clone, Debug)]
 pub struct KnownPush {
     /// `version >> 12`, or 0 for the device that made the piece.
     pub delivery: u64,
     /// `version mod 2^12` and `modifiedAt`.
     pub order: (u64, i64),
-    /// What it contained.
+    /// Its content.
     pub content: Content,
     /// When it came.
     pub at_ms: i64,
     /// When it was sent.
     pub sent_ms: i64,
-    /// Whether something was written for it, so that the server remembers it.
+    /// Whether it changed something in the store, so that the server remembers it.
     pub left_trace: bool,
-    /// Whether it lost and a long text of it is in the inbox: the server remembers that too.
+    /// Whether it lost and a long text of it is in the inbox. The server remembers that too.
     pub is_in_inbox: bool,
     /// The delivery that its reply began; 0 if no reply is known.
     pub given: u64,
-    /// Whether a later request has shown that delivery: this one has ended.
+    /// Whether a later request has shown that delivery. Then this one has ended.
     pub ended: bool,
 }
 
-/// What is known of one piece on the server.
+/// The model's knowledge of one piece on the server.
 ///
-/// One for each piece that the server ever had in this life, deleted or not.
+/// There is one for each piece that the server ever had in this life, deleted or not.
 #[derive(Clone, Debug)]
 pub struct Track {
     /// The version.
@@ -87,15 +88,15 @@ pub struct Track {
     pub raw: String,
     /// The content; `None` of a deleted piece.
     pub content: Option<Content>,
-    /// The content that a deleted piece had last, or `content`.
+    /// The last content of a deleted piece, or `content`.
     pub last: Option<Content>,
-    /// Whether the request that deleted it had edited it first, so that `last` may not be the last.
+    /// Whether the deleting request also edited it, so that `last` may not be the last content.
     pub blurred: bool,
     /// The versions in which it was deleted.
     pub tombstones: BTreeSet<u32>,
     /// When a deleted piece was deleted.
     pub deleted_ms: i64,
-    /// Its `createdAt`.
+    /// Its stored `createdAt`.
     pub created: Json,
     /// The keys that the app does not know, as text.
     pub extra: BTreeMap<String, String>,
@@ -109,7 +110,8 @@ pub struct Track {
     pub versions: BTreeMap<u32, KnownVersion>,
     /// Pushes with an edit in them.
     pub pushes: Vec<KnownPush>,
-    /// Deliveries of which an older push came after a newer one, and the server could not know.
+    /// Deliveries of which an older push came after a newer one, without the server being able to
+    /// know it.
     pub overtaken: BTreeSet<u64>,
     /// Whether the server lost versions of it when a backup was restored.
     pub travelled: bool,
@@ -119,13 +121,13 @@ pub struct Track {
 
 /// The pieces of one account, and what must still be found of them.
 ///
-/// One for each account. A backup of the server keeps a copy of it, which is put back with the
-/// backup.
+/// There is one for each account. A backup of the server has a copy of it, which is restored with
+/// the backup.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
     /// The pieces on the server.
     pub tracks: BTreeMap<RecordId, Track>,
-    /// Marks of accepted values: each is in the record or in its history.
+    /// Marks of accepted values. Each must be in the record or in its history.
     pub owed: BTreeSet<(RecordId, String)>,
     /// Values that a device replaced in the request that brought them.
     pub replaced: BTreeSet<(RecordId, String)>,
@@ -133,17 +135,18 @@ pub struct Ledger {
     pub sessions: BTreeSet<RecordId>,
     /// Sessions as new clients left them; `None` if they deleted them.
     pub mended: BTreeMap<RecordId, Option<String>>,
-    /// Pieces of which a restored backup knows nothing, or that were erased.
+    /// Pieces that a restored backup does not have, or that were erased.
     pub forgotten: BTreeSet<RecordId>,
-    /// Pieces that were erased with the account: nobody brings them back unasked.
+    /// Pieces that were erased with the account. Nobody may bring them back unless the user asks
+    /// for it.
     pub erased: BTreeSet<RecordId>,
-    /// Pieces that were erased before an import: until the next erasure phones bring them back.
+    /// Pieces that were erased before an import. Until the next erasure phones bring them back.
     pub spared: BTreeSet<RecordId>,
 }
 
-/// A piece as the store holds it.
+/// A piece as it is stored.
 ///
-/// Two are equal if nobody could tell them apart, the inbox included.
+/// Two are equal if nobody could tell them apart, including their conflicts in the inbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
     /// Its version.
@@ -158,7 +161,7 @@ pub struct Stored {
     pub stamp_secs: i64,
     /// The number of its last commit.
     pub revision: u64,
-    /// What lost against it and waits in the inbox.
+    /// Values that lost against it and are in the inbox.
     pub lost: Vec<Lost>,
 }
 
@@ -176,7 +179,7 @@ impl Stored {
         Some((content, json.get("createdAt").cloned().unwrap_or(Json::Null)))
     }
 
-    /// Whether a long text of `content` waits in the inbox.
+    /// Whether a long text of `content` is in the inbox.
     pub(super) fn has_lost(&self, content: &Content) -> bool {
         let is_it = |lost: &Lost, at: usize| {
             lost.field.as_deref() == Some(FIELDS[at].0)
@@ -186,9 +189,9 @@ impl Stored {
         texts.any(|at| self.lost.iter().any(|lost| is_it(lost, at)))
     }
 
-    /// Whether nobody can tell the two apart. Beside a tombstone it may be noted which copy a phone
-    /// holds under the number of its repeated request: that renews the stamp, and brings nobody
-    /// anything new.
+    /// Whether nobody can tell the two apart. With a tombstone the server may note which copy a
+    /// phone holds under the number of its repeated request. That renews the stamp, but brings
+    /// nobody anything new.
     pub fn is_same_to_everybody(&self, other: &Self) -> bool {
         let of_commit = if self.deleted { self } else { other };
         let (stamp_secs, revision) = (of_commit.stamp_secs, of_commit.revision);
@@ -201,7 +204,7 @@ pub type Observed = BTreeMap<RecordId, Stored>;
 
 /// Reads every piece of an account.
 ///
-/// Reads through the store itself, past all faults.
+/// It reads the store directly, without faults.
 pub async fn observe(store: &dyn Store, user: &UserId) -> Observed {
     let index = store.index(user, KindNumber::PIECE).await.expect("the store itself does not fail");
     let keys: Vec<Key> = index.iter().map(|entry| Key::piece(entry.id)).collect();
@@ -223,7 +226,7 @@ pub async fn observe(store: &dyn Store, user: &UserId) -> Observed {
 
 /// Everything that is kept of a piece: its content and its history, as text.
 ///
-/// Pages through the whole history.
+/// It reads all pages of the history.
 pub async fn everything_of(store: &dyn Store, user: &UserId, id: RecordId) -> String {
     let key = Key::piece(id);
     let found = store.read(user, &[key]).await.expect("the store itself does not fail");
@@ -237,7 +240,7 @@ pub async fn everything_of(store: &dyn Store, user: &UserId, id: RecordId) -> St
     }
 }
 
-/// The digests of the head, added up anew from the records: of versions, and of content.
+/// The digests of the head, computed again from the records: of versions, and of content.
 ///
 /// Written from the protocol and not from the engine's code, so that both must agree (G2).
 pub async fn digests(store: &dyn Store, user: &UserId) -> (Digest, Digest) {
@@ -262,9 +265,10 @@ pub async fn digests(store: &dyn Store, user: &UserId) -> (Digest, Digest) {
 }
 
 impl Ledger {
-    /// Whether a phone's copy is of before an erasure: it is acknowledged, and not taken.
+    /// Whether a phone's copy is from before an erasure. Such a copy is acknowledged, but not
+    /// stored.
     ///
-    /// A piece that the phone made itself and never synced is no copy of an erased one.
+    /// A piece that the phone made itself and never synced is not a copy of an erased one.
     pub fn is_erased(&self, sent: &LocalPiece) -> bool {
         let is_made_there = sent.version < 1 << 32 && sent.synced_secs.is_none();
         !self.tracks.contains_key(&sent.id) && self.erased.contains(&sent.id) && !is_made_there
@@ -272,7 +276,7 @@ impl Ledger {
 }
 
 impl Track {
-    /// A piece that was not there before.
+    /// A piece that did not exist before.
     pub fn new() -> Self {
         Self {
             k: 0,
@@ -303,9 +307,9 @@ impl Track {
         named.filter(|known| known.life == sent.number_life)
     }
 
-    /// What phones pushed since then and the server remembers, other than this.
+    /// Other content that phones pushed since then, and that the server remembers.
     ///
-    /// These are texts that the server can recognise although they are in no version.
+    /// The server can recognise these texts although they are in no version.
     pub fn pushed_since(&self, oldest_ms: i64) -> impl Iterator<Item = &Content> {
         let pushes = self.pushes.iter();
         let kept = pushes.filter(move |known| {
@@ -315,22 +319,22 @@ impl Track {
     }
 
     /// The base of a push that is the first of its delivery: the version that its number names, or
-    /// what its phone made, as that came first.
+    /// the piece that its own phone made, in its first form.
     pub fn base(&self, sent: &LocalPiece) -> Option<&KnownVersion> {
         let is_made_there = sent.version < 1 << 32 && sent.synced_secs.is_none();
         let first = || self.versions.values().next().filter(|_| is_made_there);
         self.held(sent).or_else(first)
     }
 
-    /// The version that a new client names; of a tombstone what the piece was before.
+    /// The version that a new client names. For a tombstone it is the piece before the delete.
     pub fn named(&self, version: u32) -> Option<&KnownVersion> {
         let before = || self.versions.range(..version).next_back().map(|(_, known)| known);
         let is_tombstone = self.tombstones.contains(&version);
         self.versions.get(&version).or_else(|| before().filter(|_| is_tombstone))
     }
 
-    /// The content that the store holds now, and when it was made, read anew only if it has changed;
-    /// `None` of a tombstone.
+    /// The stored content and `createdAt`, parsed again only if the bytes have changed; `None` for
+    /// a tombstone.
     pub fn read(&self, stored: &Stored) -> Option<(Content, Json)> {
         let is_known = self.raw == stored.raw && !stored.deleted;
         match self.content.as_ref().filter(|_| is_known) {
@@ -339,9 +343,10 @@ impl Track {
         }
     }
 
-    /// Takes over what the store holds now, in this life of the server.
+    /// Sets the piece to its stored state, in this life of the server.
     ///
-    /// A version whose edits became known later, as by a push that changed nothing, is replaced.
+    /// If the edits of a version became known later, for example by a push that changed nothing,
+    /// the version is replaced.
     pub fn update(&mut self, stored: &Stored, life: u32) {
         if self.raw != stored.raw || self.k == 0 {
             self.content = None;

@@ -6,13 +6,13 @@
 //!
 //! | bits | what |
 //! |---|---|
-//! | 32 and above | the version that the phone was given last: the base |
-//! | 12 to 31 | which giving of that version it was; with the bits above, the *delivery* |
-//! | 0 to 11 | steps: how often the app raised the number by itself |
+//! | 32 and above | the version that the phone received last: the base |
+//! | 12 to 31 | how often that version was sent to phones; with the bits above, the *delivery* |
+//! | 0 to 11 | steps: how often the app itself raised the number |
 //!
-//! Two pushes of one delivery come from one phone, or from a phone and its copy. From one phone,
-//! the second was made on what the first one sent, if the reply to the first was lost. From a copy,
-//! it was not. Nothing in the request says which.
+//! Two pushes of one delivery come from one phone, or from a phone and its copy. If they come from
+//! one phone, and the reply to the first was lost, the second is based on what the first sent. If
+//! the second comes from a copy, it is not. Nothing in the request says which.
 //!
 //! # What follows
 //!
@@ -36,11 +36,11 @@ pub struct Leeway {
     pub any: bool,
     /// The base may be past its retention: the server's value may stay.
     pub stay: bool,
-    /// A form that was open too long, or looks like it.
+    /// A form was open too long, or looks like it.
     pub form: bool,
-    /// For another reason than its life nothing can be said of what it meets.
+    /// Nothing can be said of its result, for another reason than its life.
     pub unknown: bool,
-    /// It was overtaken by a push that left no trace, or that came from a clock that was set back.
+    /// A push that left no trace, or that came from a clock that was set back, has overtaken it.
     pub overtaken: bool,
     /// It is of another life of the server, which has no base for it.
     pub apart: bool,
@@ -48,23 +48,24 @@ pub struct Leeway {
     pub older: bool,
     /// The phone is known to be a copy: its base is the version that its number names.
     pub copy: bool,
-    /// An earlier push of the delivery may be its own, whose reply was lost, or that of the phone
-    /// which it is a copy of: what it returns to an earlier value may win.
+    /// An earlier push of the delivery may be its own, with a lost reply, or that of the phone of
+    /// which it is a copy. A value that it changes back may win.
     pub may_return: bool,
-    /// It has edits that were sent by another phone too: one is a copy of the other, made when they had
-    /// not been sent.
+    /// It has edits that another phone sent too. One phone is a copy of the other, made before they
+    /// were sent.
     pub unsent: bool,
-    /// An earlier push of the delivery had an edit that was taken back, and so left no trace.
+    /// An earlier push of the delivery had an edit that was undone, and so left no trace.
     pub untold: bool,
-    /// It may be a copy, and nobody can tell what it has as an earlier push of the delivery from that push.
+    /// It may be a copy. Nobody can tell whether a value that an earlier push of the delivery also
+    /// has comes from that push.
     pub may_repeat: bool,
-    /// Nothing in it shows that it is not a copy: what it returns to an earlier value may lose.
+    /// Nothing in it shows that it is not a copy. A value that it changes back may lose.
     pub may_be_copy: bool,
 }
 
-/// Returns what the protocol cannot know of a push.
+/// Returns what the protocol cannot know about a push.
 ///
-/// Looks at the ledger before the push is taken in.
+/// It reads the ledger before the push is added to it.
 pub fn leeway(track: &Track, sent: &LocalPiece, request: &Request, setting: Setting) -> Leeway {
     let push = known_push(sent, request, setting.now_ms);
     let is_issued = (1 << 32) <= sent.version;
@@ -83,8 +84,8 @@ pub fn leeway(track: &Track, sent: &LocalPiece, request: &Request, setting: Sett
             push.sent_ms < known.sent_ms && (!known.left_trace || known.order < push.order)
         });
     let is_legacy = !is_issued && sent.synced_secs.is_some();
-    // A merged push whose reply was lost, of a piece that was deleted since: what the phone holds
-    // is of no version, so no number can name it.
+    // A merged push with a lost reply, of a piece that was deleted since: what the phone holds is
+    // in no version, so no number can name it.
     let is_of_tombstone = track.tombstones.contains(&((sent.version >> 32) as u32));
     let lives_apart = track.travelled && !is_settled;
     let open: Vec<&KnownPush> =
@@ -93,7 +94,7 @@ pub fn leeway(track: &Track, sent: &LocalPiece, request: &Request, setting: Sett
     let is_known_copy = setting.is_copy
         || open.iter().any(|known| known.ended)
         || latest.is_some_and(|latest| cannot_follow(&push, latest));
-    // Of what a phone held before it sent a new piece for the first time nothing is known.
+    // Nothing is known of what a phone held before it sent a new piece for the first time.
     let is_first = !is_issued && !is_legacy && !open.is_empty();
     let is_open = !is_known_copy && !open.is_empty();
     let is_shown = latest.is_some_and(|latest| shows(track, sent, &latest.content));
@@ -113,7 +114,7 @@ pub fn leeway(track: &Track, sent: &LocalPiece, request: &Request, setting: Sett
             || is_tie
             || is_overtaken
             || (is_expired && !is_issued),
-        // A push that agreed with the server may have left a trace beside the content.
+        // A push that agreed with the server may have left a trace besides the content.
         stay: is_expired || of_delivery().any(|known| push.order < known.order),
         apart: lives_apart,
         overtaken: is_overtaken,
@@ -124,20 +125,20 @@ pub fn leeway(track: &Track, sent: &LocalPiece, request: &Request, setting: Sett
     }
 }
 
-/// Whether the server has edits of the push that the version which its number names has not.
+/// Whether the server has edits of the push that are not in the version that its number names.
 fn has_unsent(track: &Track, sent: &LocalPiece) -> bool {
     let held = |aspect: usize| track.held(sent).map_or(0, |held| held.seen.0[aspect]);
     (0..ASPECTS).any(|aspect| sent.seen.0[aspect] & track.seen.0[aspect] & !held(aspect) != 0)
 }
 
-/// Whether fewer steps came with a later time: those of one phone grow together.
+/// Whether fewer steps came with a later time. On one phone both grow together.
 ///
 /// A clock that was set back makes such a pair, too.
 fn contradicts(push: &KnownPush, earlier: &KnownPush) -> bool {
     push.order.0 < earlier.order.0 && earlier.order.1 < push.order.1 && earlier.order.1 != i64::MIN
 }
 
-/// Whether no phone that made `earlier` can have made `push`: each switch is a step.
+/// Whether the phone that made `earlier` cannot have made `push`, because each toggle is a step.
 ///
 /// That proves a copy.
 fn cannot_follow(push: &KnownPush, earlier: &KnownPush) -> bool {
@@ -147,10 +148,10 @@ fn cannot_follow(push: &KnownPush, earlier: &KnownPush) -> bool {
     contradicts(push, earlier) || steps < n_switched
 }
 
-/// Whether a push has a text that only `earlier` had. A switch, a choice or a text that was taken out
-/// does not tell: two people may do it alike (ADR 0018).
+/// Whether a push has a text that only `earlier` had. A boolean, a choice or a removed text proves
+/// nothing, because two people may do the same (ADR 0018).
 ///
-/// Then the push was made on what `earlier` had sent, so both come from one phone.
+/// Then the push is based on what `earlier` had sent, so both come from one phone.
 fn shows(track: &Track, sent: &LocalPiece, earlier: &Content) -> bool {
     let held = track.base(sent);
     let is_same =
@@ -165,11 +166,11 @@ fn shows(track: &Track, sent: &LocalPiece, earlier: &Content) -> bool {
     })
 }
 
-/// Whether a long text is what it was before the version that the phone holds (rule 4), or what a
-/// phone had pushed before it was given that version.
+/// Whether a long text is that of a version before the phone's version (rule 4), or a text that a
+/// phone had pushed before it received that version.
 ///
-/// The server sees an old long text and takes the whole form for old. Its short fields may then be
-/// taken for old as well.
+/// The server sees an old long text and takes the whole form for old. Then it may take the short
+/// fields for old as well.
 fn looks_like_old_form(track: &Track, sent: &LocalPiece, setting: Setting) -> bool {
     let base = (sent.version >> 32) as u32;
     let Some(held) = track.versions.get(&base) else { return false };
@@ -185,10 +186,9 @@ fn looks_like_old_form(track: &Track, sent: &LocalPiece, setting: Setting) -> bo
     (0..FIELDS.len()).any(|aspect| is_long(aspect) && is_old(aspect))
 }
 
-/// Whether a request made several versions up to `base` at once: what the ones between were, the model
-/// has not seen.
+/// Whether one request made several versions up to `base`. The model has not seen those in between.
 ///
-/// It happens where commits are so small that one push is taken in parts.
+/// It happens if commits are so small that one push is accepted in parts.
 fn has_unseen_version(track: &Track, base: u32) -> bool {
     let mut before = 0;
     let mut steps = track.versions.range(..=base).map(|(version, _)| {
@@ -196,11 +196,11 @@ fn has_unseen_version(track: &Track, base: u32) -> bool {
         before = *version;
         step
     });
-    // A greater step is a leap, between which there is nothing.
+    // A greater step is a leap, with no versions in between.
     steps.any(|step| 1 < step && step <= limits::VERSION_LEAP)
 }
 
-/// The delivery that a number names; 0 of those that the app made by itself.
+/// The delivery that a number names; 0 for numbers that the app made by itself.
 pub fn delivery(version: u64) -> u64 {
     if version < 1 << 32 { 0 } else { version >> 12 }
 }

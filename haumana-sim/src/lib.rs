@@ -1,37 +1,39 @@
 //! A model of many phones that behave exactly as the app on people's phones does, and of everything
-//! that happens to them, against any store.
+//! that happens to them. It runs on any store.
 //!
 //! It is written from the wire contract and not from the engine, so that it finds the engine's
 //! mistakes. One seed decides a whole run: what users type, which requests and replies are lost,
-//! repeated or late, which clocks are off, who is faster. After each call the store is read, and
-//! whatever changed must be explained by the push that was made ([`ledger`], [`mod@judge`]); each
-//! reply is decoded under the app's strict rules ([`reply`]) and must leave the phone exact
-//! ([`checks`]); at the end everybody must agree ([`calm`]).
+//! repeated or late, which clocks are wrong, and who is faster. After each call the store is read.
+//! The push that was made must explain every change ([`ledger`], [`mod@judge`]). Each reply is
+//! decoded under the app's strict rules ([`reply`]), and after it the phone must hold what the
+//! server holds ([`checks`]). At the end all must agree ([`calm`]).
 //!
-//! New clients take part from outside ([`guest`], [`meeting`]): whoever drives them hands their
-//! requests in, and the same ledger explains what they change ([`guest_judge`]).
+//! New clients take part from outside ([`guest`], [`meeting`]). Their drivers hand in their
+//! requests, and the same ledger explains what they change ([`guest_judge`]).
 //!
 //! # What the model excuses
 //!
-//! - What the app itself destroys: an edit that is made while a reply is on its way, and that the
-//!   reply's copy overwrites before any server saw it; an unsent edit of one account, overwritten
-//!   by the reply to a request that the app made for another; what its user deletes on the phone.
-//! - What the protocol cannot know ([`leeway`]): the base of a copy from before this server; content
-//!   of a life that a restored backup does not remember, until the phone has synced once; edits
-//!   whose base is past its retention; pushes of one delivery in the same second. There either side
-//!   may win, and the other must be kept.
-//! - Requests that reach the server after a newer one of their phone, where the newer one came from a
-//!   clock that was set back, or changed nothing and so left nothing to know it by.
-//! - A form that was open too long and whose long texts give it away merges with the version it
-//!   was opened on, so its short fields may go either way.
-//! - Edits that a phone and its copy both have, as they had not been sent when it was copied: the server
-//!   cannot know that one had seen the other's. Either may win, and the other must be kept. An edit that
-//!   was taken back before it was sent leaves no trace, so a copy from in between may bring it.
-//! - Pieces of a restored backup that the life before it did not have, on phones that synced with that
-//!   life: they come when the app starts anew.
-//! - Sessions that were accepted after the backup that is restored: the app never sends them again.
+//! - What the app itself destroys: an edit that is made while a reply is in flight, and that the
+//!   copy in the reply overwrites before any server saw it; an unsent edit of one account that is
+//!   overwritten by the reply to a request for another; and what the user deletes on the phone.
+//! - What the protocol cannot know ([`leeway`]): the base of a copy from before this server;
+//!   content of a life that a restored backup does not remember, until the phone has synced once;
+//!   edits whose base is past its retention; pushes of one delivery in the same second. There
+//!   either value may win, and the other must be kept.
+//! - Requests that reach the server after a newer one of their phone, if the newer one came from a
+//!   clock that was set back, or changed nothing and so left no trace.
+//! - A form that was open too long, and whose long texts show that, merges with the version on
+//!   which it was opened. So its short fields may go either way.
+//! - Edits that a phone and its copy both have, because they had not been sent when the phone was
+//!   copied. The server cannot know that one device had seen the other's edit. Either may win, and
+//!   the other must be kept. An edit that was undone before it was sent leaves no trace, so a copy
+//!   from in between may bring it.
+//! - Pieces of a restored backup that the life before it did not have, on phones that synced with
+//!   that life: they come when the app starts anew.
+//! - Sessions that were accepted after the restored backup was taken: the app never sends them
+//!   again.
 //! - Of new clients: edits whose base belongs to another life of the server, or may be past its
-//!   retention; edits sent in a call of which nobody heard, which may be known already.
+//!   retention; and edits in a call without a reply, which the server may know already.
 //!
 //! # Words of the model
 //!
@@ -39,27 +41,27 @@
 //! |---|---|
 //! | aspect | a field of a piece, or an owned line of its lyrics |
 //! | edit | one change of one aspect by one user; a bit in a set of up to 128 |
-//! | seen | for each aspect, the edits that are known to whoever made a value |
+//! | seen | for each aspect, the edits that the maker of a value had seen |
 //! | number | the `version` that the app sends: base, delivery and steps in 64 bits |
 //! | delivery | the upper bits of a number, which name one reply to one phone |
 //! | life | the time between two restores or erasures; versions of another life say nothing |
 //! | event | one thing that happens in a run, such as a sync, an edit or a restart |
-//! | story | what happened in a run that failed, as text |
+//! | story | a failed run as text |
 //!
-//! # How a run goes
+//! # The steps of a run
 //!
 //! 1. [`World::new`] draws phones, clocks and server processes from the seed.
 //! 2. [`World::begin`] makes the first pieces.
-//! 3. [`World::event`] lets one thing happen, as often as the profile says. After each call of a
+//! 3. [`World::event`] makes one event happen, as often as the profile says. After each call of a
 //!    server the store is read, and the judge must be able to explain every change.
-//! 4. [`World::come_to_rest`] lets everybody sync without faults, and compares phones, server,
-//!    inbox, history, and what is stored.
+//! 4. [`World::come_to_rest`] lets all phones sync without faults, and compares phones, server,
+//!    inbox, history, and the stored data.
 //!
 //! # Reading order
 //!
-//! [`phone`] and [`hands`] are what the app and its users do. [`server`] and [`meeting`] are how
-//! their requests reach a server. [`ledger`] is what is remembered, [`mod@judge`], [`leeway`] and
-//! [`traces`] decide whether it was right. [`shrink`](mod@shrink) makes a failure small.
+//! [`phone`] and [`hands`] are the app and its users. [`server`] and [`meeting`] bring their
+//! requests to a server. [`ledger`] is the memory of the model. [`mod@judge`], [`leeway`] and
+//! [`traces`] decide whether a change was right. [`shrink`](mod@shrink) makes a failure small.
 
 #![allow(
     clippy::expect_used,
@@ -121,9 +123,9 @@ pub use world::{Backend, Tally, World};
 use haumana_sync::store::{BatchLimits, MemoryStore, Operate, Store};
 use std::sync::Arc;
 
-/// A backend in memory, which can take backups.
+/// A backend in memory, with backups.
 ///
-/// A backup is a snapshot of the whole store, and putting it back replaces everything at once.
+/// A backup is a snapshot of the whole store. Restoring it replaces everything at once.
 #[derive(Debug, Default)]
 pub struct InMemory {
     store: Arc<MemoryStore>,
@@ -131,24 +133,25 @@ pub struct InMemory {
 }
 
 impl InMemory {
-    /// A backend whose commits are at most this large.
+    /// A backend whose commits have at most this size.
     ///
-    /// With small limits one push needs several commits, so that a run meets what is done in parts.
+    /// With small limits one push needs several commits, so that a run also tests pushes that are
+    /// done in parts.
     pub fn with_limits(limits: BatchLimits) -> Self {
         Self { store: Arc::new(MemoryStore::new().with_limits(limits)), backups: Vec::new() }
     }
 }
 
-/// A store that takes no backups, and that has no calls for an operator.
+/// A store without backups and without an operator's calls.
 ///
-/// Profiles with backups run on it as well; they take none.
+/// Profiles with backups run on it as well, without taking any.
 impl Backend for Arc<dyn Store> {
     fn store(&self) -> Arc<dyn Store> {
         self.clone()
     }
 }
 
-/// A store that takes no backups. At the end of a run, what it has stored is verified.
+/// A store without backups. At the end of a run its stored data is verified.
 impl<S: Store + Operate> Backend for Arc<S> {
     fn store(&self) -> Arc<dyn Store> {
         self.clone()
@@ -179,10 +182,10 @@ impl Backend for InMemory {
     }
 }
 
-/// Returns the seeds that a test tries: `n_runs` from 0 on. `HAUMANA_SIM_RUNS` sets another number,
-/// `HAUMANA_SIM_FIRST` another first one, and `HAUMANA_SIM_SEED` names one alone.
+/// Returns the seeds for a test: `n_runs` of them, from 0 on. `HAUMANA_SIM_RUNS` sets another
+/// number, `HAUMANA_SIM_FIRST` another first seed, and `HAUMANA_SIM_SEED` a single seed.
 ///
-/// A number that cannot be read counts as not set.
+/// A variable that is not a number counts as not set.
 pub fn seeds(n_runs: u64) -> std::ops::Range<u64> {
     let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
     if let Some(seed) = number("HAUMANA_SIM_SEED") {
@@ -192,7 +195,7 @@ pub fn seeds(n_runs: u64) -> std::ops::Range<u64> {
     first..first + number("HAUMANA_SIM_RUNS").unwrap_or(n_runs)
 }
 
-/// Makes a test of each profile: `check` is awaited with it.
+/// Makes a test of each profile. Each test awaits `check` with its profile.
 ///
 /// ```
 /// async fn check(profile: haumana_sim::Profile) {

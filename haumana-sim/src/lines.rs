@@ -1,16 +1,16 @@
-//! What becomes of the lines of a long text that two users edited (G16).
+//! The lines of a long text that two users edited (G16).
 //!
-//! It is the weakest thing that every merge of lines must keep, whatever it does with clashes: a
-//! line that base and both sides have equally often is none that anybody edited. So the result has
-//! it as often. Line ends and Unicode forms do not count as different.
+//! This is the weakest rule that every merge of lines must keep, however it handles clashes: if the
+//! base and both sides have a line equally often, nobody edited it. So the result has it as often.
+//! Line ends and Unicode forms do not count as differences.
 
 use super::content::{Content, FIELDS, Val, aspect_name, is_long};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
 
-/// Says which long field has a line that the base and both sides have equally often less or more
-/// often in `after`, if one has.
+/// Checks all long fields. If the base and both sides have a line equally often, and `after` has it
+/// less or more often, returns the field and the line.
 ///
 /// `None` if all is well.
 pub fn check_all(base: &Content, sides: [&Content; 2], after: &Content) -> Option<String> {
@@ -19,7 +19,7 @@ pub fn check_all(base: &Content, sides: [&Content; 2], after: &Content) -> Optio
     })
 }
 
-/// As [`check_all`], of one field.
+/// Like [`check_all`], for one field.
 pub fn check(aspect: usize, base: &Val, sides: [&Val; 2], after: &Val) -> Option<String> {
     let line = miscounted(base, sides, after)?;
     Some(format!(
@@ -28,11 +28,11 @@ pub fn check(aspect: usize, base: &Val, sides: [&Val; 2], after: &Val) -> Option
     ))
 }
 
-/// Returns a line of `base` that both sides have as often as it, and `after` has not.
+/// Returns a line that `base` and both sides have equally often, but not `after`.
 ///
-/// A result that is one of the three texts needs no look.
+/// A result that equals one of the three texts need not be checked.
 fn miscounted(base: &Val, sides: [&Val; 2], after: &Val) -> Option<String> {
-    // What all three have equally often, each of them has.
+    // Each of the three has every such line as often as the others.
     if [base, sides[0], sides[1]].contains(&after) {
         return None;
     }
@@ -45,7 +45,7 @@ fn miscounted(base: &Val, sides: [&Val; 2], after: &Val) -> Option<String> {
     shared.find(|(line, n)| after.get(*line) != Some(*n)).map(|(line, _)| line.to_string())
 }
 
-/// The text with newlines only, whatever its newlines were.
+/// The text with `\n` for every kind of line end.
 fn with_newlines(text: &str) -> Cow<'_, str> {
     match text.contains('\r') {
         true => text.replace("\r\n", "\n").replace('\r', "\n").into(),
@@ -53,7 +53,7 @@ fn with_newlines(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// How often a text has each of its lines, in any spelling.
+/// How often a text has each of its lines, in any Unicode form.
 fn copies(text: &str) -> BTreeMap<Cow<'_, str>, usize> {
     let mut copies = BTreeMap::new();
     for line in text.lines() {

@@ -2,15 +2,15 @@
 //!
 //! # A call in the middle of another
 //!
-//! Both calls run on one task, and not on two threads: the outer one stops before one of its calls
-//! of the store, the inner one is done as a whole, and the outer one goes on. Which call of the
-//! store it is, is drawn. So every interleaving that can harm is tried, and a seed repeats it. It
-//! is enough to do the inner call as a whole, since a commit is atomic.
+//! Both calls run on one task, and not on two threads. The outer one stops before one of its calls
+//! of the store, the inner one is done as a whole, and the outer one goes on. It is drawn before
+//! which call it stops. So every harmful interleaving is tried, and a seed repeats it. It is enough
+//! to do the inner call as a whole, since a commit is atomic.
 //!
 //! # What is known in between
 //!
-//! When the inner call begins, the store is read: that is what the outer call had done by then. The
-//! ledger takes it in first, then the inner call, then the rest of the outer one.
+//! When the inner call begins, the store is read: it shows what the outer call has done so far. The
+//! ledger takes that first, then the inner call, then the rest of the outer one.
 
 use super::faults::FaultKind;
 use super::guest::GuestCall;
@@ -25,9 +25,9 @@ use haumana_sync::engine::ErrorKind;
 use haumana_sync::id::UserId;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Who calls.
+/// A caller, with its request.
 ///
-/// Borrows the request, because its fate is written into it.
+/// It borrows the request, because its fate is written into it.
 #[derive(Debug)]
 pub enum Caller<'a> {
     /// A phone.
@@ -36,21 +36,21 @@ pub enum Caller<'a> {
     Guest(&'a GuestCall),
 }
 
-/// What a caller hears.
+/// What a caller receives.
 ///
-/// A phone's reply is decoded and checked already; a new client's is handed to its driver.
+/// A phone's reply is decoded and checked already. A new client's is handed to its driver.
 #[derive(Debug)]
 pub enum Heard {
     /// A phone.
     Phone(Answer),
     /// A new client: the body of the reply.
     Guest(Vec<u8>),
-    /// A new client: that the account was erased.
+    /// A new client: the account was erased.
     Gone,
 }
 
 impl Heard {
-    /// What a phone heard.
+    /// The reply of a phone.
     pub fn into_answer(self) -> Option<Answer> {
         match self {
             Heard::Phone(answer) => Some(answer),
@@ -58,7 +58,7 @@ impl Heard {
         }
     }
 
-    /// What a new client heard.
+    /// The reply of a new client.
     pub fn into_body(self) -> Option<Vec<u8>> {
         match self {
             Heard::Phone(_) | Heard::Gone => None,
@@ -75,7 +75,7 @@ impl Caller<'_> {
         }
     }
 
-    /// What is sent, and to which call.
+    /// The body, and the call that it is for.
     fn asking(&self) -> (Endpoint, &[u8]) {
         match self {
             Caller::Phone(request) => (Endpoint::Pieces, &request.body),
@@ -92,12 +92,12 @@ impl Caller<'_> {
 }
 
 impl World<'_> {
-    /// Lets a phone's request reach a server; perhaps another phone's whole sync happens in its
+    /// Brings a phone's request to a server. Perhaps another phone's whole sync happens in its
     /// middle. `None`: the request failed.
     ///
     /// # Errors
     ///
-    /// If anything went against the contract.
+    /// If anything breaks the contract.
     pub async fn call(
         &mut self,
         request: &mut Request,
@@ -108,14 +108,14 @@ impl World<'_> {
         Ok((outer.and_then(Heard::into_answer), inner.and_then(Heard::into_answer)))
     }
 
-    /// Lets a request reach a server, and perhaps another one in its middle.
+    /// Brings a request to a server, and perhaps another one in its middle.
     ///
     /// If the outer call makes fewer calls of the store than were drawn, the inner one happens
-    /// behind it.
+    /// after it.
     ///
     /// # Errors
     ///
-    /// If anything went against the contract.
+    /// If anything breaks the contract.
     pub async fn meet(
         &mut self,
         mut outer: Caller<'_>,
@@ -144,7 +144,7 @@ impl World<'_> {
         let inner = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         let is_alone = crossing.is_none();
         if let (Some(other), Some(inner)) = (&mut crossing, inner) {
-            // What the outer request had done by then.
+            // What the outer request has done so far.
             let half = Course { is_calm: false, is_alone: false };
             match &outer {
                 Caller::Phone(request) => self.take_in(request, None, &inner.before, half)?,
@@ -186,9 +186,9 @@ impl World<'_> {
         }
     }
 
-    /// A failed call; every other failure than this is the server's mistake.
+    /// Checks a failed call. Failures without an excuse are the server's mistake.
     ///
-    /// A call may fail only if the store failed, or somebody else was in its way.
+    /// A call may fail only if the store failed, or another call interfered.
     pub(super) fn check_failure(&mut self, kind: ErrorKind, course: Course) -> Checked {
         let is_expected = kind == ErrorKind::Unavailable && !(course.is_calm && course.is_alone);
         self.ensure(is_expected, || format!("the server fails with {kind:?}"))?;
@@ -197,14 +197,14 @@ impl World<'_> {
         Ok(())
     }
 
-    /// What is in it must be in a whole reply, if it is newer than `lastSyncedAt`.
+    /// These pieces must be in a whole reply, if they are newer than `lastSyncedAt`.
     pub(super) fn start(&self, account: usize) -> Start {
         let tracks = self.ledgers[account].tracks.iter();
         let live = tracks.filter(|(_, track)| track.content.is_some());
         live.map(|(id, track)| (*id, (track.k, track.stamp_secs))).collect()
     }
 
-    /// The inner call meets the same storm as the outer one.
+    /// The inner call has the same faults of the store as the outer one.
     pub(super) fn interlude(
         &mut self,
         caller: &Caller<'_>,
@@ -225,7 +225,7 @@ impl World<'_> {
     }
 }
 
-/// A violation about a call as a whole.
+/// A violation that is not about one piece.
 pub(super) fn general<T>(text: impl Into<String>) -> Checked<T> {
     Err(Violation::general(text))
 }

@@ -1,8 +1,8 @@
-//! Sessions that new clients mend and delete, and what phones say of them again.
+//! Sessions that new clients correct and delete, and that phones send again.
 //!
-//! A phone uploads a session once and never changes it. New clients can: they mend its end, or
-//! delete it. If the reply to an upload was lost, the phone sends the session again, as it was at
-//! first. What a new client made of it must stand.
+//! A phone uploads a session once and never changes it. New clients can: they correct its end, or
+//! delete it. If the reply to an upload was lost, the phone sends the session again in its first
+//! form. The change of the new client must stay.
 
 use super::counts::Rare;
 use super::faults::FaultKind;
@@ -16,12 +16,12 @@ use haumana_sync::id::{Key, RecordId};
 use haumana_sync::record::Value;
 use haumana_sync::time::UnixMillis;
 
-/// How many requests are kept to come again.
+/// How many requests are kept to be repeated.
 const PAST: usize = 20;
 
 /// A `POST /sessions` as it was sent.
 ///
-/// Kept to come again; one of another life of the server is dropped.
+/// It is kept to be repeated. In another life of the server it is dropped.
 #[derive(Clone, Debug)]
 pub struct SentSessions {
     /// The account of the token.
@@ -32,12 +32,12 @@ pub struct SentSessions {
     pub ids: Vec<RecordId>,
     /// The life of the server in which it was sent.
     pub life: u32,
-    /// Whether it went through whole.
+    /// Whether all of it succeeded.
     pub is_done: bool,
 }
 
 impl World<'_> {
-    /// A new client mends or deletes a session, or a phone's sessions come again.
+    /// Lets a new client correct or delete a session, or repeats a phone's sessions.
     pub(super) async fn mend(&mut self) -> Checked {
         if !self.past_sessions.is_empty() && self.dice.chance(50) {
             return self.old_sessions().await;
@@ -51,9 +51,10 @@ impl World<'_> {
         self.mend_session(account, id).await
     }
 
-    /// Who knows a session as it is mends or deletes it.
+    /// Corrects or deletes a session, on its present version.
     ///
-    /// Sent once or twice with the same content; the second must change nothing more.
+    /// The request is sent once or twice with the same content. The second must change nothing
+    /// more.
     async fn mend_session(&mut self, account: usize, id: RecordId) -> Checked {
         let Some(before) = self.stored(account, Key::session(id)).await.filter(|old| !old.deleted)
         else {
@@ -95,7 +96,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Keeps what a phone sent to come again.
+    /// Keeps a phone's request to be repeated.
     ///
     /// Requests without sessions are not kept.
     pub(super) fn keep_sessions(&mut self, sent: SentSessions) {
@@ -110,9 +111,9 @@ impl World<'_> {
         }
     }
 
-    /// A `POST /sessions` that was sent long ago comes again; what was said by it before is no news.
+    /// Repeats an old `POST /sessions`. Sessions that were stored before are no news.
     ///
-    /// If the request went through whole before, not even the head may change.
+    /// If the whole request succeeded before, not even the head may change.
     async fn old_sessions(&mut self) -> Checked {
         let at = self.dice.below(self.past_sessions.len());
         let SentSessions { token, body, ids, life, is_done } = self.past_sessions[at].clone();
@@ -136,7 +137,7 @@ impl World<'_> {
         }
     }
 
-    /// What was not there before is now.
+    /// Notes sessions that did not exist before.
     async fn note_sessions_of(&mut self, account: usize, ids: &[RecordId]) -> Checked {
         for id in ids {
             match self.stored(account, Key::session(*id)).await {
@@ -150,9 +151,10 @@ impl World<'_> {
         Ok(())
     }
 
-    /// What new clients made of the sessions that a phone has just sent stands.
+    /// Checks that corrections and deletes by new clients stay, for sessions that a phone has just
+    /// sent.
     ///
-    /// A session that nobody mended is not looked at here.
+    /// Other sessions are not checked here.
     pub(super) async fn check_mends(&mut self, account: usize, sent: &[RecordId]) -> Checked {
         for id in sent {
             let Some(left) = self.ledgers[account].mended.get(id).cloned() else { continue };

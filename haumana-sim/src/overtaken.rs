@@ -1,8 +1,9 @@
-//! Records of new clients whose delete comes before their creation, or whose creation comes again.
+//! Records of new clients whose delete arrives before their creation, or whose creation is
+//! repeated.
 //!
 //! A client that makes a record and deletes it sends two requests if the first reply was lost. The
-//! network may bring the second one first. The server then sees a delete of a record that it never
-//! had, and later a creation that its own device has taken back. The record must not come to life.
+//! network may bring the second one first. Then the server gets a delete of an unknown record, and
+//! later a creation that its own device has undone. The record must not come to life.
 
 use super::content::CATEGORY;
 use super::counts::Rare;
@@ -16,14 +17,14 @@ use haumana_sync::record::Value;
 use haumana_sync::store::Envelope;
 use haumana_sync::time::UnixMillis;
 
-/// How many creations are on their way at most.
+/// The most creations that are in flight.
 ///
-/// With that many, one of them comes before another is made.
+/// Above that, one of them arrives before another is made.
 const LATE: usize = 6;
 
-/// A creation that is still on its way, or comes once more.
+/// A creation that is still in flight, or is repeated.
 ///
-/// Each has a device id of its own, as the delete and the creation must come from one device.
+/// Each has a device id of its own, because the delete and the creation must come from one device.
 #[derive(Clone, Debug)]
 pub struct LateCreation {
     account: usize,
@@ -34,11 +35,11 @@ pub struct LateCreation {
 }
 
 impl World<'_> {
-    /// A new client makes a record and deletes it, and the delete comes first; or such a creation
-    /// comes at last.
+    /// A new client makes a record and deletes it, and the delete arrives first. Or such a creation
+    /// arrives at last.
     pub(super) async fn overtake(&mut self, account: usize) -> Checked {
         let (now_ms, life) = (self.now_ms(), self.life);
-        // In another life nobody remembers the delete.
+        // Another life does not remember the delete.
         self.late.retain(|late| late.life == life && now_ms < late.at_ms + RETENTION_MS);
         if self.late.len() == LATE || (!self.late.is_empty() && self.dice.chance(60)) {
             let at = self.dice.below(self.late.len());
@@ -48,7 +49,7 @@ impl World<'_> {
         self.delete_early(account).await
     }
 
-    /// Once in three times the creation comes first, and then once more behind the delete.
+    /// Once in three times the creation arrives first, and then again after the delete.
     async fn delete_early(&mut self, account: usize) -> Checked {
         let (now_ms, id) = (self.now_ms(), self.new_id());
         let is_piece = self.dice.chance(70);
@@ -71,7 +72,8 @@ impl World<'_> {
         self.note(Some(id), || format!("{device} deletes what it made, {comes_before}"));
         self.follow_late(account, key).await;
         if self.stored(account, key).await.is_none_or(|stored| !stored.deleted) {
-            // An account that leaps numbers its first version otherwise: that delete had no base.
+            // After a leap the account's first version has another number, so that delete had no
+            // base.
             return match comes_before && self.is_after_another_life(account) {
                 true => Ok(()),
                 false => wrong(id, "what its device deleted is there"),
@@ -81,15 +83,16 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Numbers of versions then begin above those of the life before, so a delete that names
+    /// Then the numbers of versions begin above those of the earlier life, so a delete that names
     /// version 1 names none.
     fn is_after_another_life(&self, account: usize) -> bool {
         0 < self.life || !self.ledgers[account].erased.is_empty()
     }
 
-    /// The delete stands, whatever its device had said before; so does what a person made of it.
+    /// Checks that the delete stays, whatever its device had said before. A person's edit must stay
+    /// too.
     ///
-    /// The version must stay what it was.
+    /// The version must stay the same.
     async fn create_late(&mut self, late: &LateCreation) -> Checked {
         let LateCreation { account, device, push, .. } = late;
         let (user, engine) = (self.users[*account].clone(), self.any_engine());
@@ -105,13 +108,13 @@ impl World<'_> {
         Ok(())
     }
 
-    /// What the store holds of a record.
+    /// The stored record.
     pub(super) async fn stored(&self, account: usize, key: Key) -> Option<Envelope> {
         let found = self.store.read(&self.users[account], &[key]).await;
         found.expect("the store itself does not fail").into_iter().flatten().next()
     }
 
-    /// Nobody's device holds the record, so the ledger takes it as it is.
+    /// No device holds the record, so the ledger takes it as it is.
     async fn follow_late(&mut self, account: usize, key: Key) {
         let (user, life) = (self.users[account].clone(), self.life);
         let observed = self.watch.observe(&user).await;

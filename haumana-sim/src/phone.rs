@@ -1,17 +1,17 @@
-//! A phone with the app on it: what it holds, what it sends, and how it takes over replies.
+//! A phone with the app: what it holds, what it sends, and how it applies replies.
 //!
 //! # What the app does
 //!
 //! - It finds pieces by id alone, whatever account they belong to.
-//! - It sends all pieces of the account that it believes in, at each sync, and flags those that
-//!   were edited.
-//! - It overwrites its copy with the server's if the server's number is higher, also where its user
-//!   has edited since. That is the edit that no server can save.
+//! - At each sync it sends all pieces of the account that it believes in, and flags those that were
+//!   edited.
+//! - It overwrites its copy with the server's if the server's number is higher, even if its user
+//!   has edited since. No server can save that edit.
 //! - It never deletes because of a reply.
 //! - It keeps `lastSyncedAt` in memory, so a restart asks for everything.
 //!
-//! The model follows these rules to the letter, and adds what the app does not know: which edits
-//! are in each value.
+//! The model follows these rules exactly. It adds what the app does not know: which edits are in
+//! each value.
 
 use super::content::{ASPECTS, Content};
 use super::ledger::Seen;
@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 
 /// A piece on a phone.
 ///
-/// Half of it is what the app stores, the rest is the model's knowledge; each field says which.
+/// Half of it is stored by the app; the rest is the model's knowledge. Each field says which.
 #[derive(Clone, Debug)]
 pub struct LocalPiece {
     /// Its id.
@@ -43,13 +43,13 @@ pub struct LocalPiece {
     pub version: u64,
     /// `locallyModified`.
     pub flagged: bool,
-    /// Which edits its user saw, by aspect; the app knows nothing of it.
+    /// The edits that its user saw, by aspect. The app does not know them.
     pub seen: Seen,
-    /// The life of the server in which the phone last held what the server held.
+    /// The life of the server in which the phone last matched the server.
     pub life: Option<u32>,
     /// The life of the server in which the version that its number names was made.
     pub number_life: u32,
-    /// When the phone was given its number.
+    /// When the phone received its number.
     pub given_ms: i64,
 }
 
@@ -66,7 +66,7 @@ pub struct LocalSession {
     pub started_secs: i64,
     /// When it ended, in seconds, if it has.
     pub ended_secs: Option<i64>,
-    /// Whether it was uploaded; it never is again.
+    /// Whether it was uploaded. It is never uploaded again.
     pub uploaded: bool,
 }
 
@@ -77,20 +77,20 @@ pub struct LocalSession {
 pub struct Form {
     /// The piece.
     pub piece: RecordId,
-    /// What it showed when it was opened.
+    /// The content that it showed when it was opened.
     pub content: Content,
-    /// Which edits that showed.
+    /// The edits in that content.
     pub seen: Seen,
 }
 
 /// A `POST /pieces` as it was sent.
 ///
-/// Frozen when it was sent: the network may bring it at any time, and the phone goes on meanwhile.
+/// It never changes: the network may bring it at any time, and the phone goes on meanwhile.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The body.
     pub body: Vec<u8>,
-    /// Who sent it.
+    /// The phone that sent it.
     pub phone: usize,
     /// The account of the token.
     pub token: usize,
@@ -106,21 +106,21 @@ pub struct Request {
     pub life: u32,
     /// When it was sent.
     pub at_ms: i64,
-    /// Whether it went through whole, without a store fault.
+    /// Whether all of it succeeded, without a fault of the store.
     pub is_done: bool,
 }
 
-/// Where a phone's sync stands.
+/// The stage of a phone's sync.
 ///
-/// A restart in any stage leads back to the first one; a request that was sent may still arrive.
+/// A restart in any stage leads back to the first one. A sent request may still arrive.
 #[derive(Clone, Debug, Default)]
 pub enum Stage {
-    /// None is under way.
+    /// No sync is in progress.
     #[default]
     Idle,
     /// The request is on its way.
     Sent(Request),
-    /// The reply is on its way; `None`: an error, or none at all.
+    /// The reply is in flight; `None`: an error, or no reply.
     Answered(Request, Option<Answer>),
 }
 
@@ -135,7 +135,7 @@ pub struct Phone {
     pub account: usize,
     /// The account that the token names.
     pub token: usize,
-    /// How far its clock is off.
+    /// The error of its clock.
     pub skew_ms: i64,
     /// The `syncedAt` of the last whole sync, in seconds, and the account it was for. In memory.
     pub last_synced: Option<(i64, usize)>,
@@ -145,14 +145,14 @@ pub struct Phone {
     pub sessions: Vec<LocalSession>,
     /// The open form.
     pub form: Option<Form>,
-    /// What was deleted on it and has not come back since.
+    /// Pieces that were deleted on it and have not come back.
     pub deleted: BTreeSet<RecordId>,
-    /// The sync under way.
+    /// The sync in progress.
     pub stage: Stage,
-    /// Accounts of which it may lack records, having used `lastSyncedAt` of another account.
+    /// Accounts whose records it may lack, because it used `lastSyncedAt` of another account.
     pub may_lack: BTreeSet<usize>,
-    /// Pieces that a restored backup brought, stamped before its `lastSyncedAt`: it does not ask for
-    /// them before it starts anew.
+    /// Pieces that a restored backup brought, stamped before its `lastSyncedAt`. It asks for them
+    /// only after a restart.
     pub not_asked_for: BTreeSet<RecordId>,
 }
 
@@ -180,9 +180,9 @@ impl LocalPiece {
         Json::Object(json)
     }
 
-    /// Takes over the server's copy.
+    /// Overwrites the piece with the server's copy.
     ///
-    /// `modifiedAt` of an edited piece stays, as the app compares it later.
+    /// `modifiedAt` of an edited piece stays, because the app compares it later.
     fn overwrite(&mut self, theirs: &ReplyPiece, phone_secs: i64, given_ms: i64) {
         self.given_ms = given_ms;
         self.content = theirs.content.clone();
@@ -253,7 +253,7 @@ impl Phone {
         (now_ms + self.skew_ms).div_euclid(1000)
     }
 
-    /// Forgets what is in memory only.
+    /// Forgets everything that is only in memory.
     pub fn restart(&mut self) {
         self.last_synced = None;
         self.not_asked_for.clear();
@@ -261,15 +261,13 @@ impl Phone {
         self.stage = Stage::Idle;
     }
 
-    /// Takes over a reply: first `serverPieces`, then `updatedPieces`. `user_of` tells accounts by
-    /// their names. The error says what the server should not have let happen.
-    ///
-    /// A copy of the server's that is passed over although the piece was sent is the server's
-    /// mistake: the phone would differ for good.
+    /// Applies a reply: first `serverPieces`, then `updatedPieces`. `user_of` returns the account
+    /// of a name.
     ///
     /// # Errors
     ///
-    /// If the server's copy of a piece is passed over.
+    /// If the phone ignores the server's copy of a piece that it sent. That is the server's
+    /// mistake: the phone would differ for good.
     pub fn take_over(
         &mut self,
         request: &Request,
@@ -288,7 +286,7 @@ impl Phone {
             };
             match self.piece_mut(theirs.id) {
                 Some(ours) if is_own(ours) => ours.overwrite(theirs, secs, given_ms),
-                // It was not in the request: the app believed in another account.
+                // It was not in the request, because the app believed in another account.
                 Some(_) if request.sent.iter().all(|sent| sent.id != theirs.id) => {}
                 Some(ours) => {
                     let text = format!(
@@ -339,7 +337,7 @@ impl Phone {
         });
     }
 
-    /// Takes over a reply to `POST /sessions`.
+    /// Applies a reply to `POST /sessions`.
     pub fn take_over_sessions(&mut self, reply: &SessionReply, user_of: &dyn Fn(&str) -> usize) {
         for session in &mut self.sessions {
             session.uploaded |= reply.uploaded.contains(&session.id);

@@ -1,31 +1,31 @@
 //! Kinds of runs: what is likely in each.
 //!
-//! A profile is a set of switches and rates. Most are [`EVERYDAY`] with one part of the protocol
-//! switched on, so that a failure has few possible causes. [`EVERYTHING`] has most parts at once,
-//! for what only happens together.
+//! A profile is a set of booleans and rates. Most are [`EVERYDAY`] with one more part of the
+//! protocol, so that a failure has few possible causes. [`EVERYTHING`] has most parts at once, for
+//! failures that need several of them.
 //!
 //! Runs of one seed in two profiles begin alike.
 
-/// What a run is made of.
+/// The settings of a run.
 ///
-/// Plain data, so that a test can make one from another with `..EVERYDAY`.
+/// It is plain data, so a test can make one from another with `..EVERYDAY`.
 #[derive(Clone, Copy, Debug)]
 pub struct Profile {
     /// Its name.
     pub name: &'static str,
     /// The most phones.
     pub phones: usize,
-    /// The most pieces that there are at the beginning.
+    /// The most pieces at the beginning.
     pub pieces: usize,
     /// The most events.
     pub events: usize,
     /// How many accounts there are.
     pub accounts: usize,
-    /// How many in a hundred requests, and replies, are lost.
+    /// How many of a hundred requests, and of a hundred replies, are lost.
     pub losses: u64,
-    /// How many in a thousand calls of the store fail.
+    /// How many of a thousand calls of the store fail.
     pub faults: u64,
-    /// How many in a hundred syncs have another one in their middle, or a rewind if there are any.
+    /// How many of a hundred syncs have another one in their middle, or a rewind if there are any.
     pub crossings: u64,
     /// Whether each field of a piece is edited on one phone only.
     pub owned: bool,
@@ -47,19 +47,19 @@ pub struct Profile {
     pub invalid: bool,
     /// Whether the clocks of phones jump.
     pub clock_jumps: bool,
-    /// Whether backups are put back all the time.
+    /// Whether backups are restored all the time.
     pub restores: bool,
     /// Whether accounts are erased while phones hold pieces of them.
     pub erasures: bool,
     /// Whether the operator forgets to raise the generation after restoring a backup.
     pub forgotten_generations: bool,
-    /// Whether phones are set up from backups of others, or put back to earlier ones.
+    /// Whether phones are set up from backups of others, or restored to earlier backups.
     pub copies: bool,
-    /// Whether people restore versions, resolve conflicts and delete, and their calls come again.
+    /// Whether people restore versions, resolve conflicts and delete, and their calls are repeated.
     pub asks: bool,
     /// Whether accounts are exported, erased and imported again.
     pub imports: bool,
-    /// Whether new clients mend and delete sessions, which phones send again.
+    /// Whether new clients correct and delete sessions, which phones send again.
     pub mends: bool,
     /// Whether accounts go back to an earlier time.
     pub rewinds: bool,
@@ -98,7 +98,7 @@ pub const EVERYDAY: Profile = Profile {
     small_commits: false,
 };
 
-/// Each field has one phone that edits it: its last value must be everywhere.
+/// Each field has one phone that edits it. Its last value must be everywhere.
 pub const OWN_FIELDS: Profile =
     Profile { name: "own_fields", owned: true, forms: false, ..EVERYDAY };
 
@@ -106,10 +106,10 @@ pub const OWN_FIELDS: Profile =
 pub const OWN_LINES: Profile =
     Profile { name: "own_lines", by_line: true, pieces: 2, ..OWN_FIELDS };
 
-/// Several server processes on one failing store, in each other's way.
+/// Several server processes on one failing store, which interfere with each other.
 pub const STORMY: Profile = Profile { name: "stormy", faults: 60, crossings: 40, ..EVERYDAY };
 
-/// Two accounts on every phone, and tokens that do not fit.
+/// Two accounts on every phone, and tokens of the wrong account.
 pub const ACCOUNTS: Profile =
     Profile { name: "accounts", accounts: 2, invalid: true, phones: 3, ..EVERYDAY };
 
@@ -129,17 +129,17 @@ pub const LEGACY: Profile = Profile { name: "legacy", legacy: true, ..EVERYDAY }
 /// New clients delete pieces that phones still have.
 pub const DELETES: Profile = Profile { name: "deletes", deletes: true, ..EVERYDAY };
 
-/// Phones are copied, and put back to what they were.
+/// Phones are copied, and restored to earlier states.
 pub const COPIES: Profile = Profile { name: "copies", copies: true, phones: 3, ..EVERYDAY };
 
-/// As [`COPIES`]; the lines of the lyrics are followed one by one.
+/// Like [`COPIES`]; the lines of the lyrics are followed one by one.
 pub const COPIED_LINES: Profile =
     Profile { name: "copied_lines", by_line: true, pieces: 2, forms: false, ..COPIES };
 
-/// Several backups, each put back more than once, with edits of each life between.
+/// Several backups. Each is restored more than once, with edits of each life in between.
 pub const RESTORES: Profile = Profile { name: "restores", restores: true, phones: 3, ..BACKUPS };
 
-/// Backups are put back, and the server is not told.
+/// Backups are restored, and the operator forgets to raise the generation.
 pub const SILENT_RESTORES: Profile =
     Profile { name: "silent_restores", forgotten_generations: true, ..RESTORES };
 
@@ -147,14 +147,14 @@ pub const SILENT_RESTORES: Profile =
 pub const ERASURES: Profile =
     Profile { name: "erasures", erasures: true, imports: true, ..EVERYDAY };
 
-/// People call for something beside the phones, and each call may come again.
+/// People make calls besides their phones, and each call may be repeated.
 pub const ASKS: Profile =
     Profile { name: "asks", asks: true, deletes: true, pieces: 2, ..EVERYDAY };
 
-/// Sessions are mended and deleted, and phones send them again.
+/// Sessions are corrected and deleted, and phones send them again.
 pub const MENDS: Profile = Profile { name: "mends", mends: true, ..EVERYDAY };
 
-/// Accounts go back to an earlier time, and forward again, while phones sync: before a sync, behind
+/// Accounts go back to an earlier time, and forward again, while phones sync: before a sync, after
 /// it, and in its middle.
 pub const REWINDS: Profile = Profile {
     name: "rewinds",
@@ -168,7 +168,7 @@ pub const REWINDS: Profile = Profile {
     ..EVERYDAY
 };
 
-/// Everything at once.
+/// Most parts at once.
 pub const EVERYTHING: Profile = Profile {
     name: "everything",
     accounts: 2,
@@ -186,7 +186,7 @@ pub const EVERYTHING: Profile = Profile {
 };
 
 impl Profile {
-    /// Whether something happens all the time that nobody does every day.
+    /// Whether something rare happens all the time in it.
     pub fn is_eventful(&self) -> bool {
         self.copies || self.restores || self.erasures
     }

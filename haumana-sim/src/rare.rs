@@ -1,11 +1,11 @@
-//! What happens rarely: deletes by new clients, backups, and the end of the retention time.
+//! Rare events: deletes by new clients, backups, and the end of the retention time.
 //!
 //! # What a restored backup does to the ledger
 //!
-//! The ledger from the time of the backup is put back with it. Three things are added, because
-//! phones remember what the server has forgotten: pieces that differ between the two times have
-//! *travelled*, so the base of a push may be unknown; pieces that the backup lacks are *forgotten*;
-//! and a phone that has synced with the other life may not ask for pieces that are stamped before
+//! The ledger from the time of the backup is restored with it. Three things are added, because
+//! phones remember what the server has forgotten. Pieces that differ between the two times have
+//! *travelled*, so the base of a push may be unknown. Pieces that the backup lacks are *forgotten*.
+//! And a phone that has synced with the other life may not ask for pieces that are stamped before
 //! that sync.
 
 use super::asks::Call;
@@ -20,14 +20,14 @@ use haumana_sync::time::UnixMillis;
 /// How many backups there are at most.
 const BACKUPS: usize = 3;
 
-/// What nobody does every day.
+/// Rare events.
 ///
-/// Profiles about one of these have it all the time.
+/// In profiles about one of these it happens all the time.
 #[derive(Clone, Copy, Debug)]
 enum Upheaval {
     /// A phone is copied.
     Copy,
-    /// A backup of the server is taken or put back.
+    /// A backup of the server is taken or restored.
     Restore,
     /// An account is erased.
     Erase,
@@ -38,7 +38,7 @@ impl World<'_> {
     ///
     /// # Errors
     ///
-    /// As [`World::delete_on_a_new_client`].
+    /// Those of [`World::delete_on_a_new_client`].
     pub async fn delete_elsewhere(&mut self) -> Checked {
         let account = self.dice.below(self.users.len());
         let tracks = self.ledgers[account].tracks.iter();
@@ -54,12 +54,12 @@ impl World<'_> {
 
     /// A new client deletes a piece of which it knows the version `base`.
     ///
-    /// The rule is simple because the model follows no field of the delete: it deletes if and only
-    /// if its base is the current version.
+    /// The rule is simple because the model follows no field of the delete: the piece is deleted if
+    /// and only if its base is the current version.
     ///
     /// # Errors
     ///
-    /// If the piece is deleted although it was changed since, or is not although it was not.
+    /// If that rule does not hold.
     pub async fn delete_on_a_new_client(
         &mut self,
         account: usize,
@@ -85,7 +85,7 @@ impl World<'_> {
         self.keep_ask(account, Call::Delete(push)).await
     }
 
-    /// What the run is about happens: something that nobody does every day.
+    /// Makes the profile's rare event happen.
     ///
     /// # Errors
     ///
@@ -105,9 +105,9 @@ impl World<'_> {
         Ok(())
     }
 
-    /// A backup is taken or restored, an account is taken along, or the retention time passes.
+    /// Takes or restores a backup, exports and imports an account, or lets the retention time pass.
     ///
-    /// If the profile has nothing of what was drawn, nothing happens.
+    /// If the profile does not have the drawn event, nothing happens.
     ///
     /// # Errors
     ///
@@ -129,7 +129,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// An account is erased; phones that hold something of it go on as if nothing had happened.
+    /// Erases an account. Phones that hold pieces of it go on as before.
     ///
     /// # Errors
     ///
@@ -148,9 +148,10 @@ impl World<'_> {
         self.erase(account).await
     }
 
-    /// An account is erased, perhaps twice.
+    /// Erases an account, perhaps twice.
     ///
-    /// A new life of the account begins. What phones still hold of it must not come back unasked.
+    /// A new life of the account begins. What phones still hold of it must not come back unless the
+    /// user asks for it.
     ///
     /// # Errors
     ///
@@ -178,7 +179,8 @@ impl World<'_> {
 
     /// After the retention time only what is in the records is owed.
     ///
-    /// History may be purged from then on, so marks that are only there are no longer owed.
+    /// History may be purged from then on, so marks that are only in the history are no longer
+    /// owed.
     fn forget_what_may_be_gone(&mut self) {
         for ledger in self.ledgers.iter_mut().chain(self.backups.iter_mut().flatten()) {
             let tracks = &ledger.tracks;
@@ -188,7 +190,7 @@ impl World<'_> {
         }
     }
 
-    /// A backup of the server is taken, if the backend can.
+    /// Takes a backup of the server, if the backend can.
     pub async fn take_backup(&mut self) {
         if self.backups.len() < BACKUPS && self.backend.back_up().await {
             let number = self.backups.len();
@@ -197,14 +199,14 @@ impl World<'_> {
         }
     }
 
-    /// The server is put back to the last backup and started in a new life.
+    /// Restores the last backup of the server, and starts it in a new life.
     pub async fn restore(&mut self) {
         if let Some(last) = self.backups.len().checked_sub(1) {
             self.restore_from(last).await;
         }
     }
 
-    /// The server is put back to any backup, perhaps once more.
+    /// Restores any backup of the server, perhaps once more.
     pub async fn restore_any(&mut self) {
         if !self.backups.is_empty() {
             let at = self.dice.below(self.backups.len());
@@ -212,10 +214,10 @@ impl World<'_> {
         }
     }
 
-    /// The server is put back to this backup, counted from the first, and started in a new life.
+    /// Restores this backup of the server, counted from the first, and starts it in a new life.
     ///
-    /// In a profile with forgotten generations the server is not told, which is the operator's
-    /// mistake; the promises that can still hold must.
+    /// In a profile with forgotten generations the generation is not raised, which is the
+    /// operator's mistake. The promises that can still hold must hold.
     pub async fn restore_from(&mut self, at: usize) {
         let backup = self.backups[at].clone();
         self.backend.restore(at).await;
@@ -230,7 +232,7 @@ impl World<'_> {
         self.note(None, || format!("backup {at} is restored, generation {generation}"));
         let lost = std::mem::replace(&mut self.ledgers, backup);
         for (ledger, lost) in self.ledgers.iter_mut().zip(lost) {
-            // What the life before had forgotten, phones may hold of the life before that.
+            // What the earlier life had forgotten, phones may hold from the life before it.
             for (id, track) in &mut ledger.tracks {
                 track.travelled |= lost.forgotten.contains(id);
             }
@@ -255,10 +257,11 @@ impl World<'_> {
         }
     }
 
-    /// A phone that has synced with another life asks for what is stamped later than that sync. The
-    /// backup may hold pieces of before that the other life did not have. Nobody can know that the
-    /// phone lacks them: `lastSyncedAt` names no life, and a piece that its user has deleted on the
-    /// phone is missing in the request in the same way and must not come back.
+    /// Notes pieces that a phone will not ask for. A phone that has synced with another life asks
+    /// for what is stamped later than that sync. But the backup may have earlier pieces that the
+    /// other life did not have. Nobody can know that the phone lacks them: `lastSyncedAt` names no
+    /// life, and a piece that its user has deleted on the phone is missing in the request in the
+    /// same way, and must not come back.
     pub(super) fn note_what_is_not_asked_for(&mut self, phone: usize) {
         let Some((last_secs, token)) = self.phones[phone].last_synced else { return };
         let tracks = self.ledgers[token].tracks.iter();

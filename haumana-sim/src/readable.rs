@@ -1,7 +1,7 @@
-//! What must hold of an account whatever anybody has pushed into it: the phones' app can read every
-//! reply, and the account can be taken along.
+//! What must hold of every account, whatever was pushed into it: the phones' app can read every
+//! reply, and the account can be exported and imported.
 //!
-//! Fuzzers and scripts that push anything at all use it: whatever a server has accepted must not
+//! Fuzzers and scripts that push arbitrary data use it. Whatever a server has accepted must not
 //! make a reply that the app cannot decode, nor an export that cannot be imported.
 
 use super::reply::{decode, decode_sessions};
@@ -14,14 +14,14 @@ use haumana_sync::wire::import::ImportRequest;
 /// So large that no reply is cut.
 const REPLY_BYTES: usize = 64 << 20;
 
-/// Asks for everything of `user` as the phones' app does, and reads it by the app's rules; exports
-/// it, and checks that the export can be imported.
+/// Asks for everything of `user` as the phones' app does, and reads it by the app's rules. Then
+/// exports the account, and checks that the export can be imported.
 ///
-/// Asks once for everything, and once as a phone that holds nothing.
+/// It asks once for everything, and once as a phone that holds nothing.
 ///
 /// # Errors
 ///
-/// What somebody would stumble over.
+/// What a client could not read or import.
 pub async fn check_readable(engine: &Engine, user: &UserId) -> Result<(), String> {
     for body in [r#"{"operation":"download"}"#, r#"{"pieces":[]}"#] {
         let request =

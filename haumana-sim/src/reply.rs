@@ -1,10 +1,11 @@
-//! Reading replies under the app's strict rules: anything that it could not decode is an error.
+//! Reading replies under the app's strict rules: anything that the app could not decode is an
+//! error.
 //!
-//! The app's decoder gives up on the whole reply if one key is missing, or one time has another
+//! The app's decoder gives up on the whole reply if one key is missing, or if one time has another
 //! form. So a single odd record could keep a phone from syncing for ever (G7). The decoder here is
-//! as strict, and has been written from the protocol.
+//! as strict, and was written from the protocol.
 //!
-//! It is stricter in one way: a key that stands twice is an error.
+//! It is stricter in one way: a duplicate key is an error.
 
 use super::content::Content;
 use super::ledger::Seen;
@@ -17,7 +18,7 @@ use std::fmt;
 
 /// A piece of a reply.
 ///
-/// Two fields are not on the wire; the checks fill them in, and the phone takes them over.
+/// Two fields are not on the wire. The checks fill them in, and the phone stores them.
 #[derive(Clone, Debug)]
 pub struct ReplyPiece {
     /// Its id.
@@ -40,7 +41,7 @@ pub struct ReplyPiece {
 
 /// A reply to `POST /pieces`.
 ///
-/// `updated` acknowledges pushes, `server` has copies that the phone is to take over.
+/// `updated` acknowledges pushes; `server` has copies for the phone.
 #[derive(Clone, Debug)]
 pub struct Reply {
     /// `serverPieces`.
@@ -88,7 +89,7 @@ type Decoded<T> = Result<T, String>;
 ///
 /// # Errors
 ///
-/// What the app would stumble over.
+/// What the app could not decode.
 pub fn decode(body: &[u8]) -> Decoded<Reply> {
     let json = lenient(&String::from_utf8_lossy(body))?;
     let json = object(&json)?;
@@ -106,20 +107,20 @@ pub fn decode(body: &[u8]) -> Decoded<Reply> {
     Ok(Reply { server, updated, rejected, synced_secs: synced_ms / 1000 })
 }
 
-/// How deep the objects are that the server writes: the reply, and the records in its lists. What
-/// is deeper is somebody's value.
+/// The depth of the objects that the server writes: the reply, and the records in its lists. Deeper
+/// objects are users' values.
 const WRITTEN_DEPTH: usize = 3;
 
-/// Reads JSON of which not every number must fit the reader: one that does not is null.
+/// Reads JSON in which some numbers may not fit the reader. Such a number becomes null.
 ///
 /// # Errors
 ///
-/// What is wrong with it; also a key that stands twice in an object that the server writes.
+/// What is wrong with it. That includes a duplicate key in an object that the server writes.
 pub fn lenient(text: &str) -> Decoded<Json> {
     read(text, 1)
 }
 
-/// Recursive by depth: objects below what the server writes are somebody's values, and may hold
+/// Recursive by depth. Objects below those that the server writes are users' values, and may hold
 /// anything.
 fn read(text: &str, depth: usize) -> Decoded<Json> {
     let wrong = |error: serde_json::Error| error.to_string();
@@ -149,7 +150,7 @@ fn read(text: &str, depth: usize) -> Decoded<Json> {
 ///
 /// # Errors
 ///
-/// What the app would stumble over.
+/// What the app could not decode.
 pub fn decode_sessions(body: &[u8]) -> Decoded<SessionReply> {
     let json = lenient(&String::from_utf8_lossy(body))?;
     let json = object(&json)?;
@@ -160,7 +161,7 @@ pub fn decode_sessions(body: &[u8]) -> Decoded<SessionReply> {
     Ok(SessionReply { uploaded: ids(json, "uploadedSessions")?, server, rejected: codes })
 }
 
-/// The members of an object in their order, doubled ones included.
+/// The members of an object in their order, including duplicates.
 struct Members<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
@@ -215,7 +216,7 @@ fn session(json: &Json) -> Decoded<ReplySession> {
     })
 }
 
-/// The list may be missing; its entries may not lack a code or a message.
+/// The list may be missing. Its entries must have a code and a message.
 fn rejected(json: &Map<String, Json>, name: &str, id_name: &str) -> Decoded<Vec<(String, String)>> {
     let Some(entries) = json.get(name) else { return Ok(Vec::new()) };
     let entries = entries.as_array().ok_or_else(|| format!("{name} is no list"))?;

@@ -1,24 +1,24 @@
-//! Accounts that go back to an earlier time while phones have edits and requests under way.
+//! Accounts that go back to an earlier time while phones have edits and requests in flight.
 //!
-//! A rewind is made of ordinary edits, so the judges need to know only which records it changes. What
-//! each record was at a moment is written down at that moment, and compared after the rewind.
+//! A rewind consists of ordinary edits, so the judges only need to know which records it changes.
+//! The state of each record at a moment is noted at that moment, and compared after the rewind.
 //!
-//! A rewind may happen in the middle of a phone's sync, and a phone's sync in the middle of a rewind,
-//! while calls of the store fail. Then a record may also be what the phone made of it after the rewind
-//! had come to it. Whatever a rewind replaces must be in the history.
+//! A rewind may happen in the middle of a phone's sync, and a phone's sync in the middle of a
+//! rewind, while calls of the store fail. Then a record may also be what the phone made of it after
+//! the rewind had reached it. Whatever a rewind replaces must be in the history.
 //!
-//! # How a moment is kept
+//! # How a moment is noted
 //!
-//! A moment is a time, and what every record was at it. Before and behind it five seconds pass, so
-//! that servers whose clocks differ agree on what was earlier. It stays usable until the retention
-//! time, less a day, has passed, or another life begins.
+//! A moment is a time, and the state of every record at it. Five seconds pass before and after it,
+//! so that servers whose clocks differ agree on what was earlier. It can be used until the
+//! retention time, less a day, has passed, or another life begins.
 //!
 //! # What is checked
 //!
-//! - A dry run writes nothing, and tells the same counts as the rewind.
-//! - Each record is what it was at the moment; what did not exist then is deleted.
+//! - A dry run writes nothing, and returns the same counts as the rewind.
+//! - Each record is as it was at the moment. Records that did not exist then are deleted.
 //! - What was replaced is in the history.
-//! - The rewind can be rewound.
+//! - The rewind can itself be rewound.
 
 use super::asks::Call;
 use super::counts::Rare;
@@ -37,19 +37,19 @@ use haumana_sync::time::UnixMillis;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How many moments are kept to go back to.
+/// How many moments are kept.
 ///
-/// Few, so that an account goes back to the same moment more than once.
+/// There are few, so that an account goes back to the same moment more than once.
 const PAST: usize = 4;
-/// Longer than the clocks of servers are apart: whatever is committed on one side of it is earlier, by
-/// every clock, than what is committed on the other.
+/// Longer than the difference of the servers' clocks. So for every clock, commits before it are
+/// earlier than commits after it.
 const APART_MS: i64 = 5000;
 /// More versions than a record of a run has.
 const ALL_VERSIONS: usize = 10_000;
 
-/// What the records of an account were at a moment; `None` of a tombstone.
+/// The content of the records of an account at a moment; `None` for a tombstone.
 ///
-/// Text as it is stored, so that equality is byte for byte.
+/// It is the stored text, so that equality is byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Contents {
     pieces: BTreeMap<RecordId, Option<String>>,
@@ -60,7 +60,7 @@ struct Contents {
 #[derive(Clone, Debug)]
 pub struct Moment {
     account: usize,
-    /// The life of the server in which it was.
+    /// The life of the server at that moment.
     life: u32,
     at: UnixMillis,
     contents: Contents,
@@ -68,25 +68,25 @@ pub struct Moment {
 
 /// A rewind in the middle of a sync.
 ///
-/// Filled in by the interlude, and read when the outer call has ended.
+/// It is filled in by the interlude, and read when the outer call has ended.
 struct Interrupting {
-    /// What the sync had done when it came.
+    /// What the sync had done when the rewind came.
     reached: Observed,
     before: Contents,
     done: haumana_sync::engine::Result<Rewound>,
     after: Contents,
-    /// What it left.
+    /// What the rewind left.
     left: Observed,
 }
 
 impl World<'_> {
-    /// An account goes back to an earlier moment, or a moment is noted for that.
+    /// Rewinds an account to an earlier moment, or notes a moment for that.
     ///
     /// Two calls in five note a moment, so that there are some to go back to.
     ///
     /// # Errors
     ///
-    /// If a record is not what it was at that moment.
+    /// If a record is not as it was at that moment.
     pub(super) async fn rewind_any(&mut self) -> Checked {
         self.forget_moments();
         if self.moments.is_empty() || self.dice.chance(40) {
@@ -112,7 +112,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Time passes on both sides of it, so that no edit is at the moment itself.
+    /// Time passes before and after it, so that no edit is at the moment itself.
     async fn note_moment(&mut self, account: usize) {
         self.pass(APART_MS);
         let at = UnixMillis(self.now_ms());
@@ -127,9 +127,7 @@ impl World<'_> {
         }
     }
 
-    /// Rewinds the account of a moment; first nothing is written.
-    ///
-    /// A dry run comes first, always.
+    /// Rewinds an account to a moment. A dry run always comes first.
     async fn rewind(&mut self, moment: &Moment) -> Checked<Rewound> {
         let Moment { account, at, contents, .. } = moment;
         self.pass(APART_MS);
@@ -165,9 +163,9 @@ impl World<'_> {
         Ok(rewound)
     }
 
-    /// A rewind with a phone's whole sync in its middle, and calls of the store that fail.
+    /// Rewinds with a phone's whole sync in the middle, while calls of the store fail.
     ///
-    /// If the rewind fails, because the store did, whoever asked asks again with the same name.
+    /// If the rewind fails because of the store, the person asks again with the same name.
     async fn rewind_over_sync(&mut self, moment: &Moment, phone: usize) -> Checked {
         let Moment { account, at, contents: wanted, .. } = moment;
         self.pass(APART_MS);
@@ -196,14 +194,15 @@ impl World<'_> {
         let is_calm = self.storm.struck() == struck;
         if let Err(error) = first {
             self.check_failure(error.kind(), Course { is_calm, is_alone: true })?;
-            // Whoever asked asks once more, until it is done.
+            // The person asks again, until it is done.
             engine.rewind(&user, &request).await.map_err(failed)?;
         }
         let after = self.contents(*account).await;
 
         let inner = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         let inner = inner.ok_or_else(|| Violation::general("the sync in the middle is lost"))?;
-        // A phone's call for pieces leaves sessions as they are, so the rewind did all that differs.
+        // A phone's call for pieces does not change sessions, so the rewind made all their
+        // differences.
         let reached = Contents { pieces: pieces_of(&inner.before), ..after.clone() };
         let left = Contents { pieces: pieces_of(&inner.observed), ..after.clone() };
         self.follow_rewind(*account, &before, &reached, &inner.before).await?;
@@ -219,13 +218,13 @@ impl World<'_> {
         self.keep_ask(*account, Call::Rewind(request)).await
     }
 
-    /// A phone's sync with a whole rewind in its middle.
+    /// Does a phone's sync with a whole rewind in the middle.
     ///
-    /// The rewind itself meets no fault: it goes through an engine of its own, past the storm.
+    /// The rewind itself has no faults: it uses an engine of its own, without the storm.
     ///
     /// # Errors
     ///
-    /// If anything went against the contract.
+    /// If anything breaks the contract.
     pub(super) async fn call_over_rewind(
         &mut self,
         request: &mut Request,
@@ -269,7 +268,7 @@ impl World<'_> {
         let rewound = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         let rewound = rewound.ok_or_else(|| Violation::general("the rewind is lost"))?;
         let Interrupting { reached, before, done, after, left } = rewound;
-        // What the sync had done by then.
+        // What the sync has done so far.
         let half = Course { is_calm: false, is_alone: false };
         self.take_in(request, None, &reached, half)?;
         self.note(None, || format!("… in the middle of it, account {account} goes back to {at}"));
@@ -284,7 +283,7 @@ impl World<'_> {
         Ok(answer)
     }
 
-    /// A moment to which an account may go back in the middle of a sync, by chance.
+    /// Draws a moment to which an account may go back in the middle of a sync.
     pub(super) fn moment_to_cross(&mut self, account: usize) -> Option<Moment> {
         if !self.profile.rewinds || !self.dice.chance(self.profile.crossings) {
             return None;
@@ -295,7 +294,7 @@ impl World<'_> {
         if moments.is_empty() { None } else { Some(self.dice.pick(&moments).clone()) }
     }
 
-    /// Moments of another life, or past the retention, are none to go back to.
+    /// Drops moments of another life, and those past the retention.
     fn forget_moments(&mut self) {
         let (life, oldest) = (self.life, self.now_ms() - RETENTION_MS + 86_400_000);
         self.moments.retain(|moment| moment.life == life && oldest < moment.at.0);
@@ -309,13 +308,13 @@ impl World<'_> {
         (0..self.phones.len()).filter(is_idle).collect()
     }
 
-    /// Takes over what a rewind did: as if a person had edited each record by hand.
+    /// Adds the changes of a rewind to the ledger, as if a person had edited each record by hand.
     ///
-    /// Sessions come back and go by it as well.
+    /// Sessions come back and disappear by it as well.
     ///
     /// # Errors
     ///
-    /// If something that it replaced is not in the history.
+    /// If a replaced value is not in the history.
     async fn follow_rewind(
         &mut self,
         account: usize,
@@ -348,7 +347,8 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Nothing is lost without a trace: what records held before is among their versions.
+    /// Checks that nothing is lost without a trace: earlier contents are among the versions of the
+    /// records.
     ///
     /// Records that are equal before and after are not looked for.
     async fn check_history(&self, account: usize, before: &Contents, after: &Contents) -> Checked {
@@ -392,11 +392,12 @@ fn pieces_of(observed: &Observed) -> BTreeMap<RecordId, Option<String>> {
     observed.iter().map(|(id, stored)| (*id, content(stored))).collect()
 }
 
-/// Every record is what it was, or what the sync in the middle of the rewind made of that.
+/// Checks that every record is as it was, or is what the sync in the middle of the rewind made of
+/// it.
 ///
-/// `reached` is what the rewind had done when the sync came, `left` is what the sync left.
+/// `reached` is what the rewind had done when the sync came; `left` is what the sync left.
 ///
-/// Only pieces can differ this way, since the sync in the middle sends no sessions.
+/// Only pieces can differ in this way, since the sync in the middle sends no sessions.
 fn check_crossed(
     wanted: &Contents,
     reached: &Contents,
@@ -414,7 +415,7 @@ fn check_crossed(
     check(&allowed, after)
 }
 
-/// Every record is what it was, and what did not exist is deleted.
+/// Checks that every record is as it was, and that records that did not exist are deleted.
 fn check(wanted: &Contents, after: &Contents) -> Checked {
     let kinds = [(&wanted.pieces, &after.pieces), (&wanted.sessions, &after.sessions)];
     for (wanted, after) in kinds {
@@ -431,7 +432,7 @@ fn check(wanted: &Contents, after: &Contents) -> Checked {
     Ok(())
 }
 
-/// A record that is there only afterwards counts as well.
+/// A record that exists only afterwards counts as well.
 fn differences(before: &Contents, after: &Contents) -> usize {
     let differs = |(id, content): &(&RecordId, &Option<String>), old: &BTreeMap<_, _>| {
         old.get(*id) != Some(*content)

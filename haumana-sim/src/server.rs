@@ -1,13 +1,13 @@
-//! What phones send, and what the ledger makes of what came of it.
+//! What phones send, and how the ledger takes the results.
 //!
 //! # From an outcome to the ledger
 //!
-//! 1. The reply is decoded by the app's rules; another account's names or marks in it are a leak
-//!    (G8).
-//! 2. What must be refused was refused, and nothing else.
-//! 3. Each piece in the store is compared with the ledger. One that changed without a push is a
-//!    violation, and so is one that is gone. One that was pushed goes to the judge.
-//! 4. The reply is checked against what the store holds now.
+//! 1. The reply is decoded by the app's rules. If it contains another account's names or marks,
+//!    that is a leak (G8).
+//! 2. Exactly the records that must be refused were refused.
+//! 3. Each piece in the store is compared with the ledger. If a piece changed without a push, or is
+//!    gone, that is a violation. A pushed piece goes to the judge.
+//! 4. The reply is compared with the present store.
 
 use super::checks::accepted;
 use super::faults::FaultKind;
@@ -25,28 +25,28 @@ use haumana_sync::limits;
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// What came out of one call, and what the store held right after it.
+/// The result of one call, and the store right after it.
 ///
-/// The store is read at once behind the call, before anything else can happen.
+/// The store is read at once after the call, before anything else can happen.
 pub(super) struct Outcome {
     pub(super) body: Result<Vec<u8>, ErrorKind>,
     pub(super) observed: Observed,
-    /// What the store held for the outer call's account, right before it.
+    /// The store of the outer call's account, right before it.
     pub(super) before: Observed,
 }
 
 /// A reply, and what was found out about it.
 ///
-/// It may still be lost on its way.
+/// It may still be lost in flight.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The reply.
     pub reply: Reply,
-    /// Pieces of which the phone now holds what the server holds.
+    /// Pieces in which the phone now matches the server.
     pub settled: Vec<RecordId>,
 }
 
-/// How a call went, apart from its answer.
+/// The circumstances of a call.
 ///
 /// Both `true` is the strict case.
 #[derive(Clone, Copy, Debug)]
@@ -58,10 +58,10 @@ pub struct Course {
 }
 
 impl World<'_> {
-    /// What a phone sends now.
+    /// Makes the phone's request.
     ///
-    /// Sends all pieces of the account that the app believes in, whatever the token says. In
-    /// profiles with invalid records some are put in that must be refused one by one.
+    /// It has all pieces of the account that the app believes in, whatever the token says. In
+    /// profiles with invalid records, some are added that must be refused one by one.
     pub fn request(&mut self, phone: usize) -> Request {
         let now_ms = self.now_ms();
         let (account, token) = (self.phones[phone].account, self.phones[phone].token);
@@ -116,7 +116,7 @@ impl World<'_> {
         }
     }
 
-    /// Checks what came of a request and takes it into the ledger.
+    /// Checks the result of a request and adds it to the ledger.
     ///
     /// `None` if the call failed.
     pub(super) async fn account(
@@ -157,8 +157,8 @@ impl World<'_> {
 
     /// Explains every change of the store by the request.
     ///
-    /// Called without a reply, too: a failed call may have been done, and what the store holds
-    /// tells.
+    /// It is called without a reply, too: a failed call may have been done, and the store shows
+    /// that.
     pub(super) fn take_in(
         &mut self,
         request: &Request,
@@ -233,9 +233,9 @@ impl World<'_> {
         }
     }
 
-    /// A request shows the numbers that its phone was given: what was pushed before them has ended.
+    /// A request shows the numbers that its phone received. Earlier deliveries have ended.
     ///
-    /// Whoever sends an older number of the same delivery from then on is a copy.
+    /// If a phone sends an older number of the same delivery from then on, it is a copy.
     fn end_deliveries(&mut self, request: &Request, is_certain: bool) {
         let tracks = &mut self.ledgers[request.token].tracks;
         for sent in accepted(request).filter(|_| is_certain) {
@@ -249,14 +249,14 @@ impl World<'_> {
 
     /// The reply to a push begins a delivery.
     ///
-    /// Only after a calm call that nobody crossed, since else it is not certain which reply the
-    /// server has in mind.
+    /// Only if the call had no faults and nobody crossed it. Otherwise it is not certain which
+    /// reply the server remembers.
     fn begin_deliveries(&mut self, request: &Request, reply: &Reply, course: Course) {
         let now_ms = self.now_ms();
         let tracks = &mut self.ledgers[request.token].tracks;
         for piece in reply.updated.iter().filter(|_| course.is_calm && course.is_alone) {
             let Some(track) = tracks.get_mut(&piece.id) else { continue };
-            // The server does not follow what makes a piece.
+            // The server does not follow the push that makes a piece.
             if matches!(track.pushes.as_slice(), [made] if made.delivery == 0) {
                 continue;
             }
@@ -267,7 +267,7 @@ impl World<'_> {
         }
     }
 
-    /// Marks name the account of who typed them.
+    /// A mark names the account of the user who typed it.
     pub(super) fn check_leaks(&self, token: usize, body: &[u8]) -> Checked {
         let text = String::from_utf8_lossy(body);
         for other in (0..self.users.len()).filter(|other| *other != token) {
@@ -293,14 +293,14 @@ impl World<'_> {
         }
     }
 
-    /// Sends a request again, which was done before: nothing may change.
+    /// Repeats a request that was done before: nothing may change (G5).
     ///
-    /// The rule is that nothing changes (G5). It is not asked for after a restore, past the
-    /// retention time, and where the protocol cannot know that the request is old.
+    /// It is not checked after a restore, past the retention time, or if the protocol cannot know
+    /// that the request is old.
     ///
     /// # Errors
     ///
-    /// If something does.
+    /// If something changes.
     pub async fn repeat(&mut self, request: &mut Request) -> Checked<Option<Answer>> {
         let user = self.users[request.token].clone();
         let before = self.watch.observe(&user).await;
@@ -335,8 +335,8 @@ impl World<'_> {
     }
 }
 
-/// Whether a request carries a number whose delivery has ended, and so comes from a copy. A push that
-/// came before and comes again shows nothing: the phone itself may send it, before the reply arrived.
+/// Whether a request carries a number whose delivery has ended, and so comes from a copy. A
+/// repeated push proves nothing: the phone itself may have sent it before the reply arrived.
 ///
 /// One such number in a request is enough, for all of its pieces.
 fn is_of_copy(request: &Request, ledger: &Ledger) -> bool {
@@ -350,10 +350,9 @@ fn is_of_copy(request: &Request, ledger: &Ledger) -> bool {
     })
 }
 
-/// Exactly what cannot be accepted is rejected, under its code.
+/// Checks that exactly the records that cannot be accepted are rejected, under their codes.
 ///
-/// Compared as a whole and without an order, so that neither a refusal too many nor one too few
-/// passes.
+/// They are compared as a whole and without an order, so one refusal too many or too few is found.
 fn check_rejected(request: &Request, reply: &Reply) -> Checked {
     let mut expected: Vec<(String, String)> =
         request.bad.iter().map(|(id, code)| (id.clone(), (*code).to_owned())).collect();
@@ -367,7 +366,7 @@ fn check_rejected(request: &Request, reply: &Reply) -> Checked {
     Ok(())
 }
 
-/// Every live piece at some time: its version, and its stamp.
+/// Every live piece at some time, with its version and stamp.
 pub type Start = BTreeMap<RecordId, (u32, i64)>;
 
 /// Makes a [`judge::Violation`] about a piece.

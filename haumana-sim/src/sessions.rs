@@ -1,10 +1,10 @@
-//! `POST /sessions`, which every sync ends with.
+//! `POST /sessions`, with which every sync ends.
 //!
-//! The app sends sessions that were not uploaded, and downloads all. Nobody edits them on a phone,
-//! so what must hold is simple: none is lost, none belongs to somebody else, and the reply has all
-//! of them.
+//! The app sends sessions that were not uploaded, and downloads all. Nobody edits them on a phone.
+//! So the rules are simple: none is lost, none belongs to somebody else, and the reply has all of
+//! them.
 //!
-//! The reply is also compared with what new clients have made of sessions; see
+//! The reply is also compared with the changes that new clients made to sessions; see
 //! [`mends`](crate::mends).
 
 use super::faults::FaultKind;
@@ -19,7 +19,7 @@ use serde_json::json;
 impl World<'_> {
     /// `POST /sessions`; `false` if it fails.
     ///
-    /// A sync counts as whole only if this returns `true`.
+    /// A sync is complete only if this returns `true`.
     ///
     /// # Errors
     ///

@@ -1,14 +1,14 @@
-//! From a history that fails to the smallest one found that fails too, and its story.
+//! Reduces a history that fails to the smallest one found that fails too, with its story.
 //!
 //! A history of fifty events is too long to read. Most of its events have nothing to do with the
 //! failure.
 //!
-//! 1. The shortest beginning that fails is looked for, from zero events up.
-//! 2. Blocks of 8, 4, 2 and 1 events are left out, from the end, as long as it still fails. This is
-//!    repeated until nothing can go.
+//! 1. It looks for the shortest beginning that fails, from zero events up.
+//! 2. It leaves out blocks of 8, 4, 2 and 1 events, from the end, as long as the history still
+//!    fails. This is repeated until no event can be left out.
 //!
-//! Each try is a whole run on a new backend. The failure at the end need not be the one that was
-//! found first, but it is one of the same seed.
+//! Each try is a whole run on a new backend. The failure at the end need not be the first one, but
+//! it is of the same seed.
 
 use super::history::{Failure, History, Plan, play};
 use super::profile::Profile;
@@ -16,12 +16,12 @@ use super::world::{Backend, Tally};
 use std::convert::Infallible;
 
 /// Looks for the smallest history of a seed that fails: first the fewest events from the beginning,
-/// then without each event that is not needed. Returns it with its story.
+/// then without each event that is not needed. Returns it with its story; `None` if the seed does
+/// not fail.
 ///
-/// `make` opens a backend without records of the model's users, for each try a new one. `None` if the
-/// seed does not fail.
+/// `make` opens a backend without records of the model's users, a new one for each try.
 ///
-/// Each try costs a run, so it is best done in memory.
+/// Each try costs a run, so do it in memory if possible.
 ///
 /// # Errors
 ///
@@ -48,7 +48,7 @@ pub async fn shrink<E>(
             break;
         }
     }
-    // What one event made possible another may need, so this goes on until nothing can go.
+    // An event may need what another one made possible, so this is repeated until no event can go.
     loop {
         let before = history.len();
         for size in [8, 4, 2, 1] {
@@ -72,8 +72,8 @@ pub async fn shrink<E>(
     Ok(Some((history, told.err().unwrap_or(failure))))
 }
 
-/// Makes the run of a history of which events are left out. The inner result is that of the run: the
-/// first thing that must not happen, or what happened in numbers.
+/// Makes the run of a history with events left out. The inner result is that of the run: the first
+/// violation, or the counts of what happened.
 ///
 /// The whole history runs first, to know the state of chance before each event.
 ///
@@ -88,16 +88,17 @@ pub async fn repeat<E>(
     let mut chance = Vec::new();
     let plan = Plan { record: Some(&mut chance), follow: &[] };
     let whole = History::of(history.seed);
-    // Whether it fails or not: only what chance would have been is asked of it.
+    // Its result does not matter, only the state of chance.
     play(profile, &whole, plan, &mut *make().await?, false).await.ok();
     let plan = Plan { record: None, follow: &chance };
     Ok(play(profile, history, plan, &mut *make().await?, true).await)
 }
 
-/// Makes the run of `seed`; if it fails, looks for the smallest history that fails and tells the story.
+/// Makes the run of `seed`. If it fails, looks for the smallest history that fails and prints its
+/// story.
 ///
-/// `make` opens a backend without records of the model's users, for each try a new one. It is awaited on
-/// whichever runtime the caller is. `repeat` is the command that makes these runs again.
+/// `make` opens a backend without records of the model's users, a new one for each try. It is
+/// awaited on the caller's runtime. `repeat` is the command that makes these runs again.
 ///
 /// ```
 /// use haumana_sim::{Backend, check, profile};

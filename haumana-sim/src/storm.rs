@@ -1,7 +1,7 @@
-//! What can happen between an engine and its store: faults, and somebody else who is faster.
+//! Faults between an engine and its store, and other calls that are faster.
 //!
-//! A server process of the model calls a [`Crossroads`] with faults before it. Who only looks at
-//! the store calls it directly, and meets neither.
+//! A server process of the model calls a [`Crossroads`] with faults before it. Code that only looks
+//! at the store calls it directly, and meets neither.
 //!
 //! | fault | what the engine sees | what was done |
 //! |---|---|---|
@@ -23,18 +23,18 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Work that happens in the middle of somebody else's call.
+/// Work that happens in the middle of another call.
 ///
-/// It owns what it needs, since it outlives the call that made it.
+/// It owns its data, since it outlives the call that made it.
 pub type Interlude = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A store in which something else may happen before a call.
 ///
-/// Clones share what is waiting, and count together.
+/// Clones share the waiting work, and count together.
 #[derive(Clone)]
 pub struct Crossroads {
     inner: Arc<dyn Store>,
-    /// How many calls are left until then, and what happens.
+    /// How many calls are left until the work, and the work.
     waiting: Arc<Mutex<Option<(usize, Interlude)>>>,
     calls: Arc<AtomicU64>,
 }
@@ -55,16 +55,16 @@ impl Crossroads {
         Self { inner, waiting: Arc::new(Mutex::new(None)), calls: Arc::default() }
     }
 
-    /// Lets `interlude` happen before the call after `calls` others.
+    /// Makes `interlude` happen after `calls` more calls, before the next one.
     ///
     /// One at a time: a second one replaces the first.
     pub fn cross(&self, calls: usize, interlude: Interlude) {
         *lock(&self.waiting) = Some((calls, interlude));
     }
 
-    /// What was to happen and has not, because there were fewer calls.
+    /// The work that has not happened, because there were fewer calls.
     ///
-    /// The caller does it then, behind the outer call.
+    /// The caller then does it after the outer call.
     pub fn left_over(&self) -> Option<Interlude> {
         lock(&self.waiting).take().map(|(_, interlude)| interlude)
     }
@@ -74,7 +74,7 @@ impl Crossroads {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// The lock is not held while the other work happens, since that work calls the same store.
+    /// The lock is not held while the other work runs, since that work calls the same store.
     async fn arrive(&self) {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let due = {
@@ -120,7 +120,7 @@ impl Store for Crossroads {
         user: &UserId,
         kind: KindNumber,
     ) -> Result<Option<Vec<LiveRecord>>> {
-        // What has no answer is no call: stores without a copy are asked as if there were no question.
+        // A store without packed copies answers `None`. That does not count as a call.
         if self.inner.live_records(user, kind).await?.is_none() {
             return Ok(None);
         }
@@ -171,9 +171,9 @@ impl Store for Crossroads {
     }
 }
 
-/// Faults of a store, by chance.
+/// Random faults of a store.
 ///
-/// A generator of its own: whether a fault strikes must not change what users do.
+/// It has a generator of its own, because faults must not change what users do.
 #[derive(Clone, Debug)]
 pub struct Storm {
     /// How many calls in a thousand fail.
@@ -184,7 +184,7 @@ pub struct Storm {
 }
 
 impl Storm {
-    /// Makes a calm one.
+    /// Makes a storm without faults.
     pub fn new(seed: u64) -> Self {
         Self {
             per_mille: Arc::default(),
@@ -194,19 +194,19 @@ impl Storm {
         }
     }
 
-    /// Lets so many calls in a thousand fail from now on.
+    /// From now on this many calls in a thousand fail.
     ///
-    /// It blows only during calls of servers. 0 makes it calm, and then it draws nothing.
+    /// There are faults only during calls of servers. With 0 there are none, and nothing is drawn.
     pub fn blow(&self, per_mille: u64) {
         self.per_mille.store(per_mille, Ordering::Relaxed);
     }
 
-    /// The state of its chance.
+    /// The state of its generator.
     pub fn dice(&self) -> Dice {
         lock(&self.dice).clone()
     }
 
-    /// Lets chance go on from a state of before.
+    /// Sets its generator to an earlier state.
     pub fn go_on_from(&self, dice: Dice) {
         *lock(&self.dice) = dice;
     }

@@ -1,7 +1,7 @@
 //! Runs in which a test decides what happens. Every check of the random runs holds in them too.
 //!
-//! A regression is told like this: the phones and their edits are named one by one, and the judge
-//! of the random runs watches. So a story needs few assertions of its own.
+//! A regression is written like this: the phones and their edits are named one by one, and the
+//! judge of the random runs checks everything. So a story needs few assertions of its own.
 
 use super::content::{Content, FAVORITE, LANGUAGE, LYRICS, PRACTICE, TITLE, Val};
 use super::judge::{Checked, Violation};
@@ -11,7 +11,7 @@ use super::server::Answer;
 use super::world::{Backend, World};
 use haumana_sync::id::RecordId;
 
-/// Nothing goes wrong by itself.
+/// No faults by chance.
 pub const STORY: Profile = Profile { name: "story", losses: 0, clock_jumps: false, ..EVERYDAY };
 
 impl<'a> World<'a> {
@@ -98,9 +98,9 @@ impl<'a> World<'a> {
         self.ledgers[account].tracks.get(&id).map_or(0, |track| track.k)
     }
 
-    /// A phone sends what it has; the reply stays on its way.
+    /// A phone sends its request; the reply stays in flight.
     ///
-    /// It is the way to tell a story in which a reply is late or lost.
+    /// Use it for a story in which a reply is late or lost.
     ///
     /// # Errors
     ///

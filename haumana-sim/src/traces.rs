@@ -1,12 +1,12 @@
-//! Nothing is undone without a trace: a value that loses against one whose maker had not seen it
-//! waits in the inbox.
+//! Nothing disappears without a trace: if a value loses against one whose maker had not seen it, it
+//! is in the inbox.
 //!
-//! It is the second half of G1. The judge says which side may win; here it is checked that the
-//! other one is not gone. A value counts as overwritten if whoever won had not seen it. A value
-//! that its winner had seen was replaced on purpose, and needs no trace.
+//! This is the second half of G1. The judge says which side may win. Here it is checked that the
+//! other side is not gone. A value counts as overwritten if the winner had not seen it. If the
+//! winner had seen it, it was replaced on purpose, and needs no trace.
 //!
-//! Short values must be in the inbox as they are. Of a long text, each mark that is not in the
-//! result must be there: a merge may keep a part of it.
+//! Short values must be in the inbox unchanged. For a long text, each mark that is missing in the
+//! result must be there, because a merge may keep a part of the text.
 
 use super::content::{Content, FIELDS, LYRICS, Val, aspect_name, is_long, is_unchanged};
 use super::judge::{Checked, Violation, is_back_at_base, is_news};
@@ -19,9 +19,9 @@ use super::world::Typed;
 use haumana_sync::id::RecordId;
 use std::collections::BTreeSet;
 
-/// What is known of one field when a push has been answered.
+/// What is known of one field after a push was answered.
 ///
-/// Made for one field of one push; phones, new clients and people share it.
+/// It is made for one field of one push. Phones, new clients and people share it.
 pub(super) struct Meeting<'a> {
     pub id: RecordId,
     pub aspect: usize,
@@ -29,13 +29,13 @@ pub(super) struct Meeting<'a> {
     pub lost: &'a [Lost],
     /// The value of the version that the number names.
     pub held: Option<Val>,
-    /// What the push named.
+    /// The number that the push named.
     pub number: u64,
 }
 
-/// Checks that both sides of a push that met something new are in the record or in the inbox.
+/// If a push met something new, checks that both sides are in the record or in the inbox.
 ///
-/// Called before the judge takes the push in, so `track` is what the server had.
+/// It is called before the judge adds the push, so `track` is what the server had.
 ///
 /// # Errors
 ///
@@ -52,7 +52,7 @@ pub fn check_traces(
         return Ok(());
     };
     let held = track.held(sent);
-    // Lines are not followed as a whole: nobody knows who saw which text.
+    // If lines are followed, the text is not followed as a whole: nobody knows who saw which text.
     for aspect in (0..FIELDS.len()).filter(|at| !by_line || *at != LYRICS) {
         let held_value = held.map(|held| held.content.aspect(aspect));
         let meeting = Meeting {
@@ -66,7 +66,7 @@ pub fn check_traces(
         let (theirs, ours) = (sent.seen.0[aspect], track.seen.0[aspect]);
         let (pushed, was) = (sent.content.aspect(aspect), before.aspect(aspect));
         let is = content.aspect(aspect);
-        // Edited to and fro it is what its maker saw, or what its maker had typed too.
+        // A value that was changed back is one that its maker saw, or had typed before.
         let since = theirs & !held.map_or(0, |held| held.seen.0[aspect]);
         let is_known = held.is_some_and(|held| held.content.aspect(aspect) == was)
             || meeting.values_of(since).any(|value| *value == was);
@@ -87,7 +87,7 @@ pub fn check_traces(
     }
 }
 
-/// Whether an earlier push of the delivery had the same. It stands in the history then.
+/// Whether an earlier push of the delivery had the same value. Then it is in the history.
 fn is_repeated(track: &Track, sent: &LocalPiece, aspect: usize) -> bool {
     let mut pushes = track.pushes.iter().filter(|known| known.delivery == delivery(sent.version));
     pushes.any(|known| {
@@ -96,15 +96,15 @@ fn is_repeated(track: &Track, sent: &LocalPiece, aspect: usize) -> bool {
     })
 }
 
-/// Whether one counts as the other, whichever came first.
+/// Whether one value counts as the other, in either order.
 ///
-/// What the app counts as equal need not be kept twice.
+/// Values that the app counts as equal need not be kept twice.
 pub(super) fn is_alike(aspect: usize, a: &Val, b: &Val) -> bool {
     is_unchanged(aspect, a, b) || is_unchanged(aspect, b, a)
 }
 
 impl Meeting<'_> {
-    /// Checks that `loser` is in the inbox as far as it is not in `is`, nor among the edits `seen`.
+    /// Checks that `loser` is in the inbox, unless it is in `is` or among the edits `seen`.
     pub(crate) fn check(&self, loser: &Val, is: &Val, seen: u128, whose: &str) -> Checked {
         let mut entries = self.lost.iter().filter(|lost| {
             lost.key.id == self.id && lost.field.as_deref() == Some(FIELDS[self.aspect].0)
@@ -133,17 +133,17 @@ impl Meeting<'_> {
         }
     }
 
-    /// What was typed in the edits `seen`.
+    /// The values that were typed in the edits `seen`.
     pub(crate) fn values_of(&self, seen: u128) -> impl Iterator<Item = &Val> {
         let typed = self.typed.get(&(self.id, self.aspect)).map(Vec::as_slice).unwrap_or_default();
         let is_seen = move |(bit, _): &(usize, &Val)| seen >> bit & 1 == 1;
         typed.iter().enumerate().filter(is_seen).map(|(_, value)| value)
     }
 
-    /// The marks of `loser` that are not in `is`, nor in the base, and that who took them out
-    /// had not seen.
+    /// The marks of `loser` that are neither in `is` nor in the base, and that were removed by
+    /// somebody who had not seen them.
     ///
-    /// A mark that was taken out by somebody who had seen it is owed by nobody.
+    /// If somebody who had seen a mark removed it, it is not owed.
     fn owed(&self, loser: &Val, is: &Val, seen: u128) -> BTreeSet<String> {
         let is = marks(is.text());
         let known = self.values_of(seen).chain(&self.held);
@@ -155,7 +155,7 @@ impl Meeting<'_> {
 
 /// Owned lines: a line that one side had and nobody else had seen.
 ///
-/// Here a line as a whole counts, because each belongs to one user.
+/// Here a whole line counts, because each belongs to one user.
 fn check_lines(
     track: &Track,
     sent: &LocalPiece,

@@ -1,7 +1,7 @@
-//! Reads what the server holds from outside: its pieces, and the inbox beside them.
+//! Reads the server's state from outside: its pieces, and the inbox.
 //!
 //! The watch has an engine of its own, which reads conflicts as a client would. It has no faults,
-//! and no server process is disturbed by it.
+//! and disturbs no server process.
 
 use super::content::{Val, shown};
 use super::ledger::{Observed, observe};
@@ -19,14 +19,14 @@ pub struct Lost {
     pub id: RecordId,
     /// The record.
     pub key: Key,
-    /// The field; `None` where a delete was involved.
+    /// The field; `None` if a delete was involved.
     pub field: Option<String>,
     /// The value; `None` if it is past its retention.
     pub value: Option<Value>,
 }
 
 impl Lost {
-    /// The value as the app would show it in the field of that place.
+    /// The value as the app would show it in that field.
     pub fn shown(&self, aspect: usize) -> Option<Val> {
         let value = match self.value.as_ref()? {
             Value::Null => Val::Nil,
@@ -38,9 +38,9 @@ impl Lost {
     }
 }
 
-/// Reads the store after each call. It asks for each conflict once.
+/// Reads the store after each call.
 ///
-/// Conflicts never change once they are there, so each is read once.
+/// A conflict never changes once it exists, so each is read once.
 #[derive(Clone, Debug)]
 pub struct Watch {
     store: Arc<dyn Store>,
@@ -49,7 +49,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Makes one that looks at `store`, by the true time.
+    /// Makes one that reads `store`, by the true time.
     pub fn new(
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
@@ -61,12 +61,12 @@ impl Watch {
         Self { store, engine: Arc::new(engine), known: Arc::default() }
     }
 
-    /// An engine of its own, in nobody's way.
+    /// An engine of its own, which disturbs no server.
     pub fn engine(&self) -> &Arc<Engine> {
         &self.engine
     }
 
-    /// Every piece of an account in the store, with what waits in the inbox beside it.
+    /// Every piece of an account in the store, with its entries in the inbox.
     ///
     /// The index of conflicts tells which are open now.
     pub async fn observe(&self, user: &UserId) -> Observed {

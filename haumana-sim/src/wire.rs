@@ -1,5 +1,4 @@
-//! How the requests of devices reach a server process: straight into its engine, or over whatever a
-//! host puts before it.
+//! How the requests of devices reach a server process: directly into its engine, or through a host.
 //!
 //! A model that calls the engine finds the engine's mistakes. A wire through a router and over HTTP
 //! finds those of the host as well, with the same phones and the same judge.
@@ -14,7 +13,7 @@ use std::sync::Arc;
 
 /// The calls that devices make.
 ///
-/// Calls of people and of operators go to the engine, whatever the wire.
+/// Calls of people and of operators always go to the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     /// A phone's pieces: `POST /pieces`.
@@ -27,14 +26,15 @@ pub enum Endpoint {
 
 /// A way to a server process.
 ///
-/// A failed call is told by kind alone, because that is all that a status code carries.
+/// A failed call returns only a kind, because a status code carries no more.
 #[async_trait::async_trait]
 pub trait Wire: Debug + Send + Sync {
-    /// Sends `body` as `user` and returns the body of the reply, which has at most about `limit` bytes.
+    /// Sends `body` as `user` and returns the body of the reply, which has at most about `limit`
+    /// bytes.
     ///
     /// # Errors
     ///
-    /// What the engine says, or what the status of the reply says of it.
+    /// The error of the engine, or the kind that the status of the reply stands for.
     async fn call(
         &self,
         user: &UserId,

@@ -1,7 +1,7 @@
-//! What students type: Hawaiian in both Unicode forms, refrains, stray blanks, any newline, and in
-//! each new value a mark that is found nowhere else.
+//! What students type: Hawaiian in both Unicode forms, refrains, stray blanks, any line end, and in
+//! each new value a mark that exists nowhere else.
 //!
-//! Hawaiian is a good test: long vowels have two spellings in Unicode, the ʻokina is no ASCII, and
+//! Hawaiian is a good test: long vowels have two spellings in Unicode, the ʻokina is not ASCII, and
 //! songs repeat lines. A text merge that compares bytes, or takes a line for unique, fails soon.
 
 use super::content::{ASPECTS, FIELDS, line_mark};
@@ -23,21 +23,21 @@ const WORDS: [&str; 10] = [
 
 const REFRAIN: &str = "Ha\u{2bb}ina \u{2bb}ia mai ana ka puana";
 
-/// A mark that is found nowhere else in the run, and says whose it is.
+/// A mark that exists nowhere else in the run, and says whose it is.
 ///
 /// The form is `~u0w17~`: account 0, value 17. No other text has a tilde.
 pub fn mark(user: usize, number: usize) -> String {
     format!("~u{user}w{number}~")
 }
 
-/// What every mark of an account begins with.
+/// The beginning of every mark of an account.
 pub fn mark_of(user: usize) -> String {
     format!("~u{user}w")
 }
 
 /// The marks in a text.
 ///
-/// In the order of the text, doubled ones twice.
+/// They are in the order of the text; a duplicate is returned twice.
 pub fn marks(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices("~u") {
@@ -80,9 +80,9 @@ pub fn song(dice: &mut Dice, mark: &str) -> String {
     text
 }
 
-/// Lyrics in which every owned line stands between lines that nobody edits.
+/// Lyrics in which every owned line is between lines that nobody edits.
 ///
-/// The lines between them keep two owned lines from being edited as one place.
+/// So edits of two owned lines are never in one place.
 pub fn owned_lines(marks: &[String]) -> String {
     let mut text = String::from("kahi");
     for (aspect, mark) in (FIELDS.len()..ASPECTS).zip(marks) {
@@ -105,8 +105,8 @@ pub fn replace_line(text: &str, aspect: usize, mark: &str) -> String {
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// What a student makes of a song: a line replaced, mended, put in, taken out or sung twice, verses
-/// in another order, or another song.
+/// A student's edit of a song: a line is replaced, corrected, added, removed or repeated, the
+/// verses change their order, or it is another song.
 pub fn edited_song(dice: &mut Dice, text: &str, mark: &str) -> String {
     let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
     let at = dice.below(lines.len());

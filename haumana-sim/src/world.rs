@@ -1,4 +1,4 @@
-//! Everything that takes part in a run: phones, accounts, servers, their store, and the ledger.
+//! Everything in a run: phones, accounts, servers, their store, and the ledger.
 //!
 //! # Time
 //!
@@ -7,8 +7,8 @@
 //!
 //! # Server processes
 //!
-//! One to three, all on one store, each with a clock, a random source and faults. A request goes to
-//! any of them. They share nothing but the store, as in production.
+//! There are one to three, all on one store, each with a clock, a random source and faults. A
+//! request goes to any of them. They share only the store, as in production.
 
 use super::asks::Ask;
 use super::content::{ASPECTS, Content, FIELDS, Val};
@@ -34,14 +34,14 @@ use haumana_sync::time::UnixMillis;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// When runs begin: 2026-01-01.
+/// The beginning of runs: 2026-01-01.
 ///
 /// The day does not matter; it is fixed so that stories read alike.
 const BEGINNING_MS: i64 = 1_767_225_600_000;
 
 /// How far apart the clocks of servers may be.
 ///
-/// The engine stamps three seconds ahead for this.
+/// Because of this the engine stamps three seconds ahead.
 const SERVERS_APART_MS: i64 = 2000;
 
 /// The values that were typed, by piece and aspect.
@@ -55,7 +55,7 @@ pub trait Backend: Send {
     /// Returns the store, the same one each time.
     fn store(&self) -> Arc<dyn Store>;
 
-    /// Returns the same store as an operator has it, if what is stored is to be verified in the end.
+    /// Returns the same store for an operator, if its data is to be verified at the end.
     fn operate(&self) -> Option<Arc<dyn Operate>> {
         None
     }
@@ -65,35 +65,35 @@ pub trait Backend: Send {
         Arc::new(Straight(Arc::clone(engine)))
     }
 
-    /// Takes a backup beside those before; `false` if this backend cannot.
+    /// Takes another backup; `false` if this backend cannot.
     async fn back_up(&mut self) -> bool {
         false
     }
 
-    /// Puts a backup back, counted from the first; it can be put back again.
+    /// Restores a backup, counted from the first. It can be restored again.
     async fn restore(&mut self, _backup: usize) {}
 }
 
 /// What happened in a run.
 ///
-/// Sums of many runs say how much was tried.
+/// Sums of many runs show how much was tested.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
     /// Syncs that were answered.
     pub syncs: usize,
-    /// Requests that servers took in, of devices and of people.
+    /// Requests that servers received, of devices and of people.
     pub requests: usize,
     /// Calls of the store that servers made.
     pub store_calls: u64,
-    /// Requests that came again.
+    /// Repeated requests.
     pub repeats: usize,
     /// Edits that users made.
     pub edits: usize,
     /// Versions that were made.
     pub versions: usize,
-    /// What is rare.
+    /// Rare events.
     pub rare: Counts,
-    /// What went wrong.
+    /// Faults.
     pub faults: FaultCounts,
 }
 
@@ -101,7 +101,7 @@ pub struct Tally {
 ///
 /// Its fields are public, because drivers of new clients and stories in tests are written outside.
 pub struct World<'a> {
-    /// What is likely.
+    /// The settings of the run.
     pub profile: Profile,
     /// All chance.
     pub dice: Dice,
@@ -111,11 +111,11 @@ pub struct World<'a> {
     pub backend: &'a mut dyn Backend,
     /// Its store, without faults.
     pub store: Arc<dyn Store>,
-    /// Where syncs cross.
+    /// Makes calls cross.
     pub crossroads: Crossroads,
-    /// Where faults come from.
+    /// Makes faults.
     pub storm: Storm,
-    /// Who looks at the store.
+    /// Reads the store.
     pub watch: Watch,
     /// The server processes.
     pub engines: Vec<Arc<Engine>>,
@@ -123,52 +123,52 @@ pub struct World<'a> {
     pub wires: Vec<Arc<dyn Wire>>,
     /// The accounts.
     pub users: Vec<UserId>,
-    /// What is known of each account.
+    /// The model's knowledge of each account.
     pub ledgers: Vec<Ledger>,
-    /// What was known of each account when each backup was taken.
+    /// That knowledge at the time of each backup.
     pub backups: Vec<Vec<Ledger>>,
     /// The phones.
     pub phones: Vec<Phone>,
     /// Backups of phones, taken at some time.
     pub phone_backups: Vec<Phone>,
-    /// Requests that may come again.
+    /// Requests that may be repeated.
     pub past: Vec<Request>,
-    /// `POST /sessions` that may come again.
+    /// `POST /sessions` that may be repeated.
     pub past_sessions: Vec<SentSessions>,
-    /// Calls of a person that may come again.
+    /// Calls of a person that may be repeated.
     pub asked: Vec<Ask>,
     /// Versions that were restored, with the base.
     pub restored: BTreeSet<(RecordId, u32, Option<u32>)>,
     /// Moments that an account may go back to.
     pub moments: Vec<Moment>,
-    /// Creations that their delete has overtaken.
+    /// Creations that were overtaken by their deletes.
     pub late: Vec<LateCreation>,
     /// The values that were typed, by piece and aspect; an edit is a place in its list.
     pub typed: Typed,
-    /// In which life of the server each cursor was given.
+    /// The life of the server in which each cursor was returned.
     pub cursors: BTreeMap<String, u32>,
     /// The edits that new clients sent.
     pub guest_edits: GuestEdits,
-    /// Whether new clients may have one name between them.
+    /// Whether several new clients may have one name.
     pub has_twins: bool,
-    /// Whether folders of new clients are copied and put back, so that several have one name until
+    /// Whether folders of new clients are copied and restored, so that several have one name until
     /// the server notices.
     pub has_copied_guests: bool,
     /// Sessions that new clients asked to delete.
     pub buried: BTreeSet<RecordId>,
-    /// Pieces with edits that their users took back by deleting them.
+    /// Pieces with edits that their users undid by deleting them.
     pub abandoned: BTreeSet<RecordId>,
     /// The marks used so far.
     pub marks: usize,
     /// The life of the server.
     pub life: u32,
-    /// What the operator calls it.
+    /// The generation that the operator has set.
     pub generation: u32,
     /// How many bytes a reply may have.
     pub reply_limit: usize,
-    /// What happened, for people; `None` if nobody reads it.
+    /// The story, for people; `None` if nobody reads it.
     pub trace: Option<Vec<(Option<RecordId>, String)>>,
-    /// What happened, in numbers.
+    /// The counts.
     pub tally: Tally,
     seed: u64,
 }
@@ -189,7 +189,7 @@ fn watch(store: &Arc<dyn Store>, clock: &SetClock, generation: Generation) -> Wa
 impl<'a> World<'a> {
     /// Sets up a run.
     ///
-    /// Draws in a fixed order; a change of that order changes what every seed means.
+    /// It draws in a fixed order. A change of that order changes the meaning of every seed.
     pub fn new(profile: Profile, seed: u64, backend: &'a mut dyn Backend, is_traced: bool) -> Self {
         let mut dice = Dice::new(seed);
         let users = users_of(profile, seed);
@@ -248,7 +248,7 @@ impl<'a> World<'a> {
 
     /// Starts the server processes of a new life of the data.
     ///
-    /// Also called after a restore: processes of the life before are gone.
+    /// It is also called after a restore: processes of the earlier life are gone.
     pub fn start_servers(&mut self) {
         self.watch = watch(&self.store, &self.clock, Generation(self.generation));
         let n_engines = 1 + self.dice.below(3);
@@ -290,7 +290,7 @@ impl<'a> World<'a> {
 
     /// One of the server processes.
     ///
-    /// Counts as a request.
+    /// It counts a request.
     pub fn any_engine(&mut self) -> Arc<Engine> {
         self.tally.requests += 1;
         Arc::clone(self.dice.pick(&self.engines))
@@ -302,7 +302,7 @@ impl<'a> World<'a> {
         Arc::clone(self.dice.pick(&self.wires))
     }
 
-    /// What happened in the run until now.
+    /// The counts until now.
     pub fn tally(&self) -> Tally {
         let mut tally = self.tally;
         tally.store_calls = self.crossroads.calls();
@@ -310,12 +310,12 @@ impl<'a> World<'a> {
         tally
     }
 
-    /// An id that nothing has.
+    /// A new id.
     pub fn new_id(&mut self) -> RecordId {
         RecordId::from_bits(u128::from(self.dice.bits()) << 64 | u128::from(self.dice.bits()))
     }
 
-    /// A mark that was never used.
+    /// A new mark.
     pub fn new_mark(&mut self, user: usize) -> String {
         self.marks += 1;
         super::words::mark(user, self.marks)
@@ -323,7 +323,7 @@ impl<'a> World<'a> {
 
     /// Counts an edit and returns its bit; `None` if the aspect was edited too often to follow.
     ///
-    /// The bit is the place in the list of values that were typed.
+    /// The bit is the place in the list of typed values.
     pub fn new_edit(&mut self, piece: RecordId, aspect: usize, value: Val) -> Option<u128> {
         let typed = self.typed.entry((piece, aspect)).or_default();
         if super::judge::TYPED_EDITS <= typed.len() {
@@ -357,12 +357,12 @@ impl<'a> World<'a> {
         !self.profile.owned || owner % self.phones.len() == phone
     }
 
-    /// The account of that name.
+    /// The account with that name.
     pub fn account_of(&self, name: &str) -> usize {
         self.users.iter().position(|user| user.as_str() == name).unwrap_or(usize::MAX)
     }
 
-    /// Writes down what happened, if anybody reads it.
+    /// Adds a line to the story, if anybody reads it.
     pub fn note(&mut self, piece: Option<RecordId>, text: impl FnOnce() -> String) {
         let now_ms = self.now_ms();
         if let Some(trace) = &mut self.trace {

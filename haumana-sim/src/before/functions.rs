@@ -1,11 +1,11 @@
-//! The TypeScript functions as a server: the last push wins, whatever it was based on; what a phone is
-//! given is read from one page of its user's partition.
+//! The TypeScript functions as a server. The last push wins, whatever its base was. A phone gets
+//! what is on one page of its user's partition.
 //!
-//! These are the rules of `infrastructure/rehearsal/old_functions.py`, and the cut at one page.
+//! These are the rules of `infrastructure/rehearsal/old_functions.py`, with the cut at one page.
 //!
-//! Two of their properties lose edits. The first is that a push is not compared with what is there.
-//! The second is that a query of DynamoDB ends after one page, and they never asked for the next
-//! one: of a large repertoire a phone is given the beginning only.
+//! Two of their properties lose edits. First, a push is not compared with the stored piece. Second,
+//! a query of DynamoDB ends after one page, and the functions never asked for the next one. So of a
+//! large repertoire a phone gets only the beginning.
 
 use crate::content::Content;
 use crate::ledger::Seen;
@@ -14,12 +14,12 @@ use crate::reply::{Reply, ReplyPiece};
 use haumana_sync::id::RecordId;
 use std::collections::BTreeMap;
 
-/// DYNAMODB: a query returns 1 MB at most, and where to go on, which the functions did not.
+/// DYNAMODB: a query returns 1 MB at most, and where to continue. The functions did not continue.
 pub const PAGE_BYTES: usize = 1 << 20;
 
 /// The table of pieces, of one user.
 ///
-/// Deletes are not modelled: the app never tells a server of them.
+/// Deletes are not modelled: the app never sends them to a server.
 #[derive(Clone, Debug)]
 pub struct Functions {
     items: BTreeMap<RecordId, Item>,
@@ -35,12 +35,12 @@ struct Item {
 }
 
 impl Functions {
-    /// An empty table, of which `page_bytes` are read at once.
+    /// An empty table. A read returns at most `page_bytes`.
     pub fn new(page_bytes: usize) -> Self {
         Self { items: BTreeMap::new(), page_bytes }
     }
 
-    /// Answers `POST /pieces`: puts what is flagged, and returns what was put since.
+    /// Answers `POST /pieces`: stores flagged pieces, and returns pieces that were stored since.
     ///
     /// Everything is read from the page as it was before the push.
     pub fn answer(&mut self, request: &Request, user: &str, now_ms: i64) -> Reply {
@@ -55,18 +55,19 @@ impl Functions {
             self.items.insert(sent.id, item);
             page.remove(&sent.id);
         }
-        // Times were compared as text, so that of the second of `lastSyncedAt` nothing came.
+        // Times were compared as text, so pieces from the very second of `lastSyncedAt` did not
+        // come.
         let is_due = |item: &&Item| request.last_secs.is_none_or(|last| last < item.synced_secs);
         let server = page.values().filter(is_due).map(|item| item.reply(user)).collect();
         Reply { server, updated, rejected: Vec::new(), synced_secs }
     }
 
-    /// What the table holds.
+    /// The content of the table.
     pub fn held(&self) -> BTreeMap<RecordId, Content> {
         self.items.iter().map(|(id, item)| (*id, item.piece.content.clone())).collect()
     }
 
-    /// Items are in the order of ids, as a partition is by its sort key.
+    /// Items are in the order of ids, like a partition in the order of its sort key.
     fn page(&self) -> BTreeMap<RecordId, Item> {
         let mut left = self.page_bytes;
         let fitting = self.items.iter().take_while(|(_, item)| {

@@ -1,10 +1,10 @@
 //! One history, step by step, on either server.
 //!
 //! Phones, users and words are those of the model. Only the server is exchanged. On ours the checks
-//! of the model hold as always; they are what `repeat` and `call` do.
+//! of the model hold as always; `repeat` and `call` do them.
 //!
-//! A new generator is made for each step, from one that nothing else draws from. So a step draws
-//! the same, though the step before has drawn more or less because of what it was answered.
+//! Each step has a new generator, made from one that nothing else draws from. So a step draws the
+//! same numbers on both servers, although the step before may have drawn more or fewer.
 
 use super::functions::Functions;
 use super::score::{Diary, End, Score, TYPED};
@@ -23,7 +23,7 @@ use crate::world::World;
 use haumana_sync::id::RecordId;
 use std::collections::BTreeMap;
 
-/// How many things happen in a history.
+/// How many steps a history has.
 ///
 /// Enough that edits meet, and few enough for thousands of histories.
 const STEPS: u64 = 40;
@@ -89,7 +89,7 @@ impl History<'_> {
         Ok(())
     }
 
-    /// The diary begins with what was typed first.
+    /// The diary begins with the first values.
     fn make_piece(&mut self, phone: usize) {
         self.world.make_piece(phone);
         let piece = self.world.phones[phone].pieces.last();
@@ -104,7 +104,7 @@ impl History<'_> {
 
     /// The user changes one or two texts in the form, which may have been open for long.
     ///
-    /// The diary notes what the form showed and what was saved; both come from the form and not
+    /// The diary notes what the form showed and what was saved. Both come from the form and not
     /// from the server.
     fn edit(&mut self, phone: usize, id: RecordId) {
         if self.world.phones[phone].form.is_none() {
@@ -139,7 +139,7 @@ impl History<'_> {
         });
     }
 
-    /// A whole sync, in which things go wrong `by_chance`; or the rest of the one under way.
+    /// Does a whole sync, or the rest of the one in progress. With `by_chance`, faults happen.
     ///
     /// One request in ten is lost, one in twelve comes twice, and one reply in seven is not heard.
     async fn sync(&mut self, phone: usize, by_chance: bool) -> Checked {
@@ -165,7 +165,7 @@ impl History<'_> {
         self.deliver(&request, answer).await
     }
 
-    /// The request of a phone is answered; the answer stays on its way until the phone syncs again.
+    /// Answers the request of a phone. The answer stays in flight until the phone syncs again.
     async fn send(&mut self, phone: usize) -> Checked {
         let stage = self.take_stage(phone);
         if matches!(stage, Stage::Idle) {
@@ -179,9 +179,9 @@ impl History<'_> {
         Ok(())
     }
 
-    /// A request that was sent long ago reaches the server now.
+    /// Brings an old request to the server.
     ///
-    /// Its answer is heard by nobody.
+    /// Nobody receives its answer.
     async fn old_request(&mut self) -> Checked {
         if self.world.past.is_empty() {
             return Ok(());
@@ -193,7 +193,7 @@ impl History<'_> {
         Ok(())
     }
 
-    /// Whether the reply is heard is decided elsewhere; that the request has arrived counts here.
+    /// Brings a request to the server. The caller decides whether the reply arrives.
     async fn arrive(&mut self, request: &mut Request, again: bool) -> Checked<Option<Answer>> {
         for sent in &request.sent {
             self.diary.arrive(sent.id, &sent.content);
@@ -209,7 +209,7 @@ impl History<'_> {
         }
     }
 
-    /// The app's own rules decide what it takes over, on both servers.
+    /// On both servers the app's own rules decide which copies it accepts.
     async fn deliver(&mut self, request: &Request, answer: Option<Answer>) -> Checked {
         let Some(mut answer) = answer else { return Ok(()) };
         if self.functions.is_none() {
@@ -217,7 +217,7 @@ impl History<'_> {
         }
         let now_ms = self.world.now_ms();
         let phone = &mut self.world.phones[request.phone];
-        // What the app passes over is no mistake of these rules; it is how they lose.
+        // A copy that the app ignores is no fault of the model: that is how these rules lose edits.
         let is_taken = |id, version, modified_ms| {
             phone.piece(id).is_none_or(|ours| {
                 let is_later = ours.modified_ms < modified_ms && !ours.flagged;
@@ -235,9 +235,9 @@ impl History<'_> {
         std::mem::take(&mut self.world.phones[phone].stage)
     }
 
-    /// Everything works, and everybody syncs until nothing is left to say; then it is counted.
+    /// Lets all phones sync without faults until nothing is left to send, and counts.
     ///
-    /// What our server keeps in the history counts as kept; the functions kept nothing beside the
+    /// Values in the history of our server count as kept. The functions kept nothing besides the
     /// items.
     async fn end(mut self) -> Result<Score, Violation> {
         self.settle().await?;
@@ -264,8 +264,8 @@ impl History<'_> {
         Ok(score)
     }
 
-    /// The last of four rounds is one of started apps, so that nothing is missing only for lack of
-    /// asking.
+    /// Before the last of four rounds all apps are restarted, so that nothing is missing only
+    /// because it was not asked for.
     async fn settle(&mut self) -> Checked {
         for phone in 0..self.world.phones.len() {
             if let Stage::Answered(request, answer) = self.take_stage(phone) {
@@ -273,7 +273,7 @@ impl History<'_> {
             }
             self.world.phones[phone].form = None;
         }
-        // A started app has no `lastSyncedAt`, so the last round gives each phone all there is.
+        // A restarted app has no `lastSyncedAt`, so the last round gives each phone everything.
         for round in 0..4 {
             for phone in 0..self.world.phones.len() {
                 if round == 3 {

@@ -1,9 +1,9 @@
-//! The logic before: the rules of the TypeScript functions as a server beside ours, and the same phones
-//! with the same histories on both.
+//! The earlier logic: the rules of the TypeScript functions as a server beside ours. The same
+//! phones have the same histories on both.
 //!
-//! A history is made from its seed alone. Each step has dice of its own, so that what a user types, and
-//! which request is lost, is the same whatever the server answered. On our server every check of the
-//! model holds besides ([`crate::World`]); what is counted here is counted in the same way for both.
+//! A history follows from its seed alone. Each step has dice of its own. So what a user types, and
+//! which request is lost, does not depend on the server's answers. On our server every check of the
+//! model holds too ([`crate::World`]). What is counted here is counted in the same way for both.
 //!
 //! # What is compared
 //!
@@ -11,9 +11,9 @@
 //! |---|---|---|
 //! | two edits of one piece | the later push replaces the whole piece | merged field by field |
 //! | a lost reply | the next push is a new edit | recognised |
-//! | what a phone is given | what is on the first page of its partition | all that is new |
+//! | what a phone gets | what is on the first page of its partition | all that is new |
 //!
-//! The numbers that come out say what the change of server is worth, in edits that are lost.
+//! The resulting numbers show what the change of server is worth, in lost edits.
 
 mod functions;
 mod history;
@@ -24,21 +24,21 @@ pub use score::Score;
 
 use super::judge::Violation;
 
-/// Whose rules a server has.
+/// The rules of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rules {
-    /// Those of this server.
+    /// This server's.
     Ours,
-    /// Those of the functions, which read one page of so many bytes.
+    /// The functions', which read one page of this size.
     Before {
-        /// What a page holds.
+        /// The size of a page.
         page_bytes: usize,
     },
 }
 
 /// Makes the history of `seed` under `rules`, with about `pieces` pieces, and counts.
 ///
-/// The functions cannot violate anything: what they lose is counted, and is the result.
+/// The functions cannot violate anything: their losses are counted, and are the result.
 ///
 /// # Errors
 ///

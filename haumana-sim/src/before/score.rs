@@ -1,10 +1,10 @@
-//! What became of everything that users typed, counted in the same way whatever the server is.
+//! Counts what happened to everything that users typed, in the same way for every server.
 //!
 //! # How a loss is found
 //!
-//! Each value that is typed has marks of its own. An edit whose marks have reached the server is
-//! looked for in the end: in the record, in what the server keeps beside it, on phones. If it is
-//! nowhere, and nobody who saw it took it out, it is lost.
+//! Each typed value has marks of its own. If the marks of an edit have reached the server, the edit
+//! is looked for at the end: in the record, in what the server keeps besides, and on phones. If it
+//! is nowhere, and nobody who saw it removed it, it is lost.
 
 use crate::content::{Content, LYRICS, NOTES, TITLE, is_long};
 use crate::words::marks;
@@ -12,31 +12,31 @@ use haumana_sync::id::RecordId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::AddAssign;
 
-/// The fields that users type in and that are counted. The app itself turns a category that it does
-/// not know into another, and switches carry no mark.
+/// The fields that users type in and that are counted. The app itself replaces an unknown category,
+/// and booleans carry no mark.
 pub(super) const TYPED: [usize; 3] = [TITLE, LYRICS, NOTES];
 
-/// What was counted in one history, or in many.
+/// The counts of one history, or of many.
 ///
-/// Sums of many histories; divide by `edits` or by `histories`.
+/// The numbers are sums; divide by `edits` or by `histories`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Score {
     /// Histories.
     pub histories: usize,
     /// Edits of texts that reached the server.
     pub edits: usize,
-    /// Edits that are nowhere in the end: no record, no history and no phone has them, and nobody who
-    /// saw them replaced them.
+    /// Edits that are nowhere at the end: no record, no history and no phone has them, and nobody
+    /// who saw them replaced them.
     pub lost: usize,
     /// Edits that only a phone still has, and that no sync brings to the server.
     pub stranded: usize,
-    /// Lines that stand more often in a record than all users together ever added them.
+    /// Lines that are in a record more often than all users together added them.
     pub doubled: usize,
     /// Short texts that nobody typed, and long texts with a word that nobody typed.
     pub garbled: usize,
     /// Histories with a lost edit.
     pub with_a_loss: usize,
-    /// Histories after which some phone shows something else than the server has.
+    /// Histories at whose end some phone shows something other than the server has.
     pub apart: usize,
 }
 
@@ -69,11 +69,11 @@ struct Typed {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Diary(Vec<Typed>);
 
-/// Where everybody is in the end.
+/// The state of all at the end.
 pub(super) struct End {
-    /// What the server has.
+    /// The server's records.
     pub(super) server: BTreeMap<RecordId, Content>,
-    /// What it keeps beside that, as text.
+    /// What the server keeps besides, as text.
     pub(super) kept: BTreeMap<RecordId, String>,
     /// What each phone shows.
     pub(super) phones: Vec<BTreeMap<RecordId, Content>>,
@@ -90,7 +90,7 @@ impl Diary {
 
     /// A request with this content of a piece has reached the server.
     ///
-    /// An edit has arrived once any of its marks has; others may have been edited away before.
+    /// An edit has arrived once any of its marks has. Others may have been edited away before.
     pub(super) fn arrive(&mut self, piece: RecordId, content: &Content) {
         for typed in self.0.iter_mut().filter(|typed| typed.piece == piece) {
             let text = content.0[typed.field].text();
@@ -98,7 +98,7 @@ impl Diary {
         }
     }
 
-    /// Counts what became of it.
+    /// Counts the outcomes.
     pub(super) fn score(&self, end: &End) -> Score {
         let mut score = Score { histories: 1, ..Score::default() };
         for typed in self.0.iter().filter(|typed| typed.has_arrived) {
@@ -131,9 +131,9 @@ impl Diary {
         score
     }
 
-    /// Whether somebody who saw it took all of it out.
+    /// Whether users who saw it removed all of it.
     ///
-    /// Several users may have taken out a part each.
+    /// Several users may have removed a part each.
     fn is_replaced(&self, typed: &Typed) -> bool {
         let of_field = self.0.iter().filter(|later| later.is_beside(typed.piece, typed.field));
         let taken_out = of_field.flat_map(|later| {
@@ -145,7 +145,7 @@ impl Diary {
 
     /// How many lines of a text are doubled, and whether it is garbled.
     ///
-    /// A merge may put two users' words into one line, which is no line that anybody added.
+    /// A merge may put two users' words into one line, which nobody added as a whole.
     fn flaws(&self, piece: RecordId, field: usize, text: &str) -> (usize, usize) {
         let of_field = || self.0.iter().filter(|typed| typed.is_beside(piece, field));
         if text.is_empty() {
@@ -163,7 +163,7 @@ impl Diary {
                 *added.entry(line).or_default() += more;
             }
         }
-        // A line that a merge made of two users' words is nobody's, and is there once.
+        // A line that a merge made of two users' words belongs to nobody, and is there once.
         let most = |line: &str| added.get(line).copied().unwrap_or(0).max(1);
         let is_doubled = |(line, n): &(&str, usize)| most(line) < *n;
         let doubled = copies(text).into_iter().filter(is_doubled).count();
@@ -175,7 +175,7 @@ impl Diary {
 }
 
 impl Typed {
-    /// The marks that came with it.
+    /// The marks that came with this edit.
     fn own(&self) -> BTreeSet<String> {
         marks(&self.after).into_iter().filter(|mark| !self.before.contains(mark)).collect()
     }
@@ -185,7 +185,7 @@ impl Typed {
     }
 }
 
-/// How often a text has each of its lines; blanks at their ends do not count, nor do empty lines.
+/// How often a text has each of its lines. Blanks at their ends do not count, nor do empty lines.
 fn copies(text: &str) -> BTreeMap<&str, usize> {
     let mut copies = BTreeMap::new();
     let lines = text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());

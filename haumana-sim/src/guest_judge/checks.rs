@@ -1,11 +1,10 @@
-//! What may have become of a piece by the pushes of a new client.
+//! What the pushes of a new client may do to a piece.
 //!
-//! Each check takes what the server had (`track`), the pushes of one request, and what there is
-//! now. A push that is *loose* has a base that the server need not know, so only the weakest checks
-//! apply.
+//! Each check takes what the server had (`track`), the pushes of one request, and what it has now.
+//! A push is *loose* if the server need not know its base; then only the weakest checks apply.
 //!
-//! Two devices with one name (`has_twins`) look like one that contradicts itself. Then either of
-//! their edits may be taken for late.
+//! Two devices with one name (`has_twins`) look like one that contradicts itself. Then an edit of
+//! either may count as late.
 
 use super::pushed::{Pushed, is_copy_of_past, is_news, is_of, is_untouched_default};
 use crate::content::{Content, FIELDS, Val, aspect_name, is_long};
@@ -19,7 +18,7 @@ use crate::watch::Lost;
 use crate::world::Typed;
 use haumana_sync::id::RecordId;
 
-/// Versions may leap, as in another life, so how far they rise is not asked.
+/// Versions may leap, as in another life, so it is not checked how far they rise.
 pub(super) fn check_version(track: &Track, id: RecordId, after: &Stored) -> Checked {
     if after.k < track.k {
         return wrong(id, format!("the version fell to {}", after.k));
@@ -30,7 +29,7 @@ pub(super) fn check_version(track: &Track, id: RecordId, after: &Stored) -> Chec
     Ok(())
 }
 
-/// An edit wins against a delete, and a delete needs one who deletes (G6).
+/// An edit wins against a delete, and a piece is deleted only by a delete (G6).
 ///
 /// Called if the piece is a tombstone now, whether it was one before or not.
 pub(super) fn check_deleted(
@@ -50,8 +49,9 @@ pub(super) fn check_deleted(
             };
             let has_news = pushed.set().is_some_and(|set| set.fields.iter().any(is_news));
             let knows = pushed.push.base.is_some_and(|base| track.k <= base);
-            // Of one name, a device edits what the other has deleted: who takes them for one sees an
-            // edit that came late, behind a delete of the same device.
+            // If two devices have one name, one edits what the other has deleted. A server that
+            // takes them for one device sees an edit that came late, after a delete of the same
+            // device.
             pushed.taken == Some(true) && has_news && !pushed.is_loose && !knows && !has_twins
         };
         let deletes = pushes.iter().any(Pushed::deletes);
@@ -91,9 +91,9 @@ pub(super) fn check_deleted(
     }
 }
 
-/// A piece that nobody edited since is deleted by a delete, and comes back by an edit only.
+/// A delete deletes a piece that nobody has edited since. Only an edit brings a piece back.
 ///
-/// Of one name, what one device deletes the other may have edited later.
+/// If two devices have one name, one may have edited later what the other deletes.
 ///
 /// Called if the piece is live now.
 pub(super) fn check_alive(
@@ -128,8 +128,8 @@ pub(super) fn check_alive(
     }
 }
 
-/// With several pushes of the field only the possible values are checked, since the order of the
-/// device's own edits decides.
+/// If there are several pushes of the field, only the possible values are checked, since the order
+/// of the device's own edits decides.
 pub(super) fn check_aspect(
     track: &Track,
     id: RecordId,
@@ -176,7 +176,7 @@ pub(super) fn check_aspect(
     }
     let [(pushed, field)] = sent[..] else { return Ok(()) };
     let is_strict = pushed.taken == Some(true) && !is_loose && !has_twins;
-    // What the device sent before may be the base instead.
+    // The base may instead be what the device sent before.
     let is_first = is_strict && is_long(aspect) && field.own == 0;
     let base = pushed.push.base.and_then(|base| track.versions.get(&base)).filter(|_| is_first);
     let check = |base: &KnownVersion| {
@@ -192,10 +192,10 @@ pub(super) fn check_aspect(
     }
 }
 
-/// What loses against what its user had not seen waits in the inbox.
+/// A value that loses against something that its user had not seen must be in the inbox.
 ///
-/// Only for a request with one push of the piece: of several, the device itself has replaced the
-/// earlier.
+/// Only for a request with one push of the piece: if there are several, the device itself has
+/// replaced the earlier ones.
 pub(super) fn check_guest_traces(
     track: &Track,
     pushes: &[Pushed<'_>],
@@ -219,7 +219,7 @@ pub(super) fn check_guest_traces(
             number: u64::from(pushed.push.base.unwrap_or(0)),
         };
         let (was, is) = (last.aspect(aspect), content.aspect(aspect));
-        // Whatever a number is worth elsewhere, here its version has that value.
+        // Whatever the number means elsewhere, here its version has that value.
         let is_known = base.is_some_and(|base| base.content.aspect(aspect) == was)
             || meeting.values_of(field.own).any(|value| *value == was);
         let is_nobodys = is_untouched_default(pushed, aspect, track);

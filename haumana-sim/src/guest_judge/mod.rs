@@ -1,17 +1,17 @@
 //! Whether a new client's pushes did what the contract says, and nothing else.
 //!
-//! A push of `/sync` names its base, so its user's knowledge is known better than a phone's, and
-//! the judge can ask for more. Several pushes of one record in one request are one change: the
+//! A push of `/sync` names its base. So more is known about its user than about a phone's user, and
+//! the judge can require more. Several pushes of one record in one request are one change: the
 //! later one wins over the earlier one of its own device.
 //!
 //! # The order of the checks
 //!
 //! 1. The version never falls, and no content changes under one version.
-//! 2. A delete needs a push that deletes, and loses against an edit that it had not seen (G6).
+//! 2. A delete needs a push that deletes. It loses against an edit that it had not seen (G6).
 //! 3. A deleted piece comes back only by a new edit.
 //! 4. Each field is the server's value, a pushed one, or a merge of long texts.
 //! 5. Unknown keys come back byte for byte (G11).
-//! 6. What lost waits in the inbox (G1).
+//! 6. A value that lost is in the inbox (G1).
 
 mod checks;
 mod pushed;
@@ -30,9 +30,9 @@ use super::world::World;
 use haumana_sync::engine::RETENTION_MS;
 use haumana_sync::id::{KindNumber, RecordId};
 
-/// What a reply says of a push.
+/// What a reply says about a push.
 ///
-/// Read from the reply, and compared with what the store shows.
+/// It is read from the reply, and compared with the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
     /// The outcome.
@@ -42,7 +42,7 @@ pub struct Said {
 }
 
 impl Said {
-    /// That a push was refused.
+    /// A refused push.
     pub(super) fn refused(code: &str) -> Self {
         Self { outcome: "rejected".to_owned(), code: Some(code.to_owned()) }
     }
@@ -51,7 +51,7 @@ impl Said {
 impl World<'_> {
     /// Explains every change of the store by the pushes of a new client.
     ///
-    /// Without a reply every push may have been taken or not.
+    /// Without a reply every push may have been accepted or not.
     pub(super) fn take_in_guest(
         &mut self,
         call: &GuestCall,
@@ -93,7 +93,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Whether a push can be judged strictly is decided here, for all checks.
+    /// Decides, for all checks, whether a push can be judged strictly.
     fn pushed<'c>(
         &self,
         call: &'c GuestCall,
@@ -122,8 +122,7 @@ impl World<'_> {
         pushed.collect()
     }
 
-    /// A piece that is new, or of which the last content may be gone, has nothing that it could be
-    /// compared with.
+    /// If a piece is new, or its last content may be gone, there is nothing to compare it with.
     fn judge_guest(
         &mut self,
         call: &GuestCall,
@@ -156,7 +155,8 @@ impl World<'_> {
                 let bits = own(aspect);
                 typed.into_iter().any(|(bit, typed)| bits >> bit & 1 == 1 && typed == value)
             };
-            // Behind a delete of the same name an edit may be late; it waits in the inbox then.
+            // After a delete under the same name an edit may count as late. Then it is in the
+            // inbox.
             let kept = if has_copied_guests { after.lost.as_slice() } else { &[] };
             check_deleted(&track, id, pushes, (has_twins, kept), own, has_typed)?;
             see(&mut track, pushes, None);
@@ -168,7 +168,7 @@ impl World<'_> {
         };
         check_alive(&track, id, pushes, has_twins)?;
         let was_deleted = !is_new && track.content.is_none();
-        // A delete leaves a tombstone also of a piece that the server never had.
+        // A delete leaves a tombstone even of a piece that the server never had.
         let was_never_there = was_deleted && track.last.is_none();
         let is_unclear = track.blurred || judge::is_forgotten(&track, setting);
         let is_blank = is_new || was_never_there || (was_deleted && is_unclear);
@@ -182,7 +182,7 @@ impl World<'_> {
         for aspect in (0..FIELDS.len()).filter(|_| is_new) {
             let sent: Vec<_> = pushes.iter().filter_map(|pushed| pushed.field(aspect)).collect();
             let is = content.aspect(aspect);
-            // If nobody heard, perhaps the first push alone was taken.
+            // Without a reply, perhaps only the first push was accepted.
             let is_later =
                 |first: &Pushed<'_>| first.taken.is_none() && first.field(aspect).is_none();
             if pushes.first().is_some_and(is_later) {
@@ -210,7 +210,7 @@ impl World<'_> {
     }
 }
 
-/// Where a push won although it had not seen the server's value, nobody has seen the result.
+/// If a push won although its user had not seen the server's value, nobody has seen the result.
 fn loosen(track: &mut Track, pushes: &[Pushed<'_>], content: &Content) {
     for aspect in 0..FIELDS.len() {
         let was = track.last.as_ref().map(|last| last.aspect(aspect));
@@ -223,8 +223,8 @@ fn loosen(track: &mut Track, pushes: &[Pushed<'_>], content: &Content) {
     }
 }
 
-/// Takes over which edits the server knows from now on: what it said that it took, and where
-/// nobody heard, what can be seen.
+/// Notes which edits the server knows from now on: those that it has accepted, or, without a reply,
+/// those that can be seen.
 fn see(track: &mut Track, pushes: &[Pushed<'_>], content: Option<&Content>) {
     let before = track.clone();
     for pushed in pushes {
@@ -239,11 +239,11 @@ fn see(track: &mut Track, pushes: &[Pushed<'_>], content: Option<&Content>) {
     }
 }
 
-/// What the server said that it took, it owes from then on: but for what its device replaced in the
-/// same request, since the edits of one record in one request are one change. Such a request may
-/// come again without what replaced it.
+/// From now on the server owes the values that it has accepted. It does not owe a value that its
+/// device replaced in the same request, since the edits of one record in one request are one
+/// change. Such a request may be repeated without the push that replaced it.
 ///
-/// Marks of owed values must be found in the end.
+/// Marks of owed values must be found at the end.
 fn owe(ledger: &mut Ledger, id: RecordId, pushes: &[Pushed<'_>]) {
     for (at, pushed) in pushes.iter().enumerate() {
         let later = |field: &&GuestField| {

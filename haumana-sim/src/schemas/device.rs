@@ -1,8 +1,8 @@
 //! A device that follows the protocol of `/sync`.
 //!
-//! It keeps what the protocol asks of a client and no more: a cursor, the records, and edits that
-//! wait. An edit that is in flight is not changed, and while it waits its user does not touch the
-//! record again.
+//! It keeps what the protocol requires of a client and no more: a cursor, the records, and waiting
+//! edits. An edit in flight is not changed, and while it waits its user does not touch the record
+//! again.
 
 use super::judge::{Agreed, Held, Judge, Name};
 use super::values;
@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// An edit that waits for the server.
 ///
-/// The push that is sent again is the same text, so the server can recognise it.
+/// If a push is sent again, its text is the same, so the server can recognise it.
 #[derive(Clone, Debug)]
 struct Pending {
     name: Name,
@@ -27,30 +27,31 @@ struct Pending {
     set: Option<Map<String, Json>>,
 }
 
-/// It has no storage and is never restarted; those are tested with the real replica.
+/// It has no storage and is never restarted. The real replica is used to test those.
 #[derive(Debug)]
 pub(super) struct Device {
     id: String,
     cursor: Json,
     pub(super) held: Held,
     pending: Vec<Pending>,
-    /// What it has added to counters and taken away, whether or not the server has told it.
+    /// What it has added to counters and subtracted, whether or not the server has confirmed it.
     counts: BTreeMap<(Name, String), (u64, u64)>,
-    /// Records that were answered and whose content has not come yet: nobody edits what they do not see.
+    /// Records whose push was answered, but whose content has not come yet. Nobody edits what they
+    /// do not see.
     behind: BTreeSet<Name>,
-    /// Requests that it has sent; the network may bring one again, however late.
+    /// Requests that it has sent. The network may repeat one, however late.
     sent: Vec<Json>,
 }
 
 impl Device {
-    /// It begins without a cursor, and is given everything.
+    /// It begins without a cursor, and receives everything.
     pub(super) fn new(id: String) -> Self {
         let (held, pending) = (Held::default(), Vec::new());
         let (counts, behind, sent) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
         Self { id, cursor: Json::Null, held, pending, counts, behind, sent }
     }
 
-    /// Its user makes, edits or deletes a record. One edit of a record waits at a time.
+    /// Its user makes, edits or deletes a record. At most one edit of a record waits at a time.
     ///
     /// Records have one of three ids of each kind, so that devices meet often.
     pub(super) fn edit(
@@ -81,14 +82,14 @@ impl Device {
         let set = self.set_of(dice, &kind, &name, &content);
         if !set.is_empty() || is_new {
             judge.pushed(&name, &kind, &self.id, &content, &set);
-            // A deleted record is made anew as a whole.
+            // A deleted record is made again as a whole.
             let base = base.filter(|_| !is_new);
             self.pending.push(Pending { name, base, edited_at, set: Some(set) });
         }
     }
 
     /// A new record gets its mandatory fields. A fixed field is set only once. A counter is pushed
-    /// as this device's own entry, with what it has ever added and taken away.
+    /// as this device's own entry: everything that it ever added and subtracted.
     fn set_of(
         &mut self,
         dice: &mut Dice,
@@ -128,7 +129,7 @@ impl Device {
         set
     }
 
-    /// Sends what waits. The request may come twice, and the reply may be lost.
+    /// Sends the waiting edits. The request may come twice, and the reply may be lost.
     ///
     /// One in four requests is followed by one of the device's earlier ones, and one in four
     /// replies is lost.
@@ -152,7 +153,7 @@ impl Device {
         }
     }
 
-    /// Syncs until nothing waits and nothing follows.
+    /// Syncs until no edit waits and no change follows.
     pub(super) async fn settle(&mut self, engine: &Engine, user: &UserId, judge: &mut Judge) {
         loop {
             let sent = self.pending.len();
@@ -170,8 +171,8 @@ impl Device {
         json!({ "deviceId": self.id, "cursor": self.cursor, "limit": limit, "push": pushes })
     }
 
-    /// If the reply was cut, results of this request may be followed by changes that have not come
-    /// yet; until then the user does not edit those records.
+    /// If the reply was cut, the changes for some of its results may come later. Until then the
+    /// user does not edit those records.
     fn take(&mut self, sent: usize, reply: &Json, judge: &mut Judge) {
         let done: Vec<Pending> = self.pending.drain(..sent).collect();
         let results = reply["results"].as_array().cloned().unwrap_or_default();
@@ -180,7 +181,7 @@ impl Device {
         for (pending, result) in done.into_iter().zip(results) {
             let is_applied = result["outcome"] == json!("applied");
             if result["outcome"] == json!("rejected") {
-                // Only what a deleted record had, or a base that is gone, can be refused here.
+                // Here only a field of a deleted record, or a lost base, can be refused.
                 judge.refused(&pending.name, &result);
             } else if has_more {
                 self.behind.insert(pending.name);
@@ -206,7 +207,7 @@ impl Device {
         self.held.open_conflicts = reply["openConflicts"].as_u64();
     }
 
-    /// The record is the base with what was set, unless it is among the changes.
+    /// The record is the base with the set fields, unless it is among the changes.
     ///
     /// The server says `applied` without the content, so the device computes it.
     fn apply(&mut self, pending: Pending, result: &Json) {
@@ -243,7 +244,7 @@ impl Pending {
     }
 }
 
-/// A refused sync ends the run, since nothing fails in this model.
+/// If a sync is refused, the run ends, since nothing fails in this model.
 async fn ask(engine: &Engine, user: &UserId, body: &Json) -> Json {
     let body = body.to_string();
     let request = SyncRequest::from_json(body.as_bytes())

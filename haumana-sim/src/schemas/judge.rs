@@ -3,11 +3,11 @@
 //! | type | what is checked |
 //! |---|---|
 //! | plain values | each accepted value is in the record or in its history |
-//! | lines, lists, sets | each part of an accepted value is |
-//! | sets | an element that nobody took out is there; one that somebody took out is not |
+//! | lines, lists, sets | each part of an accepted value is in the record or in its history |
+//! | sets | an element that nobody removed is there; one that somebody removed is not |
 //! | counters | the sum is what all devices added |
 //!
-//! Records that were deleted or refused are left out where a delete explains what is missing.
+//! Records that were deleted or refused are skipped if a delete explains what is missing.
 
 use haumana_sync::digest::Digest;
 use haumana_sync::engine::Engine;
@@ -25,7 +25,7 @@ pub type Name = (String, String);
 /// A record's name and one of its fields.
 type Place = (Name, String);
 
-/// What the server and a device agreed on last.
+/// The state on which the server and a device agreed last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreed {
     /// The version.
@@ -34,32 +34,33 @@ pub struct Agreed {
     pub value: Option<Map<String, Json>>,
 }
 
-/// What a device holds, and what the server last said of all of it.
+/// What a device holds, and what the server last said about all of it.
 ///
-/// Filled in by a device of this model, or by a test's own client.
+/// It is filled in by a device of this model, or by a test's own client.
 #[derive(Clone, Debug, Default)]
 pub struct Held {
     /// The records.
     pub records: BTreeMap<Name, Agreed>,
     /// The server's digest of them.
     pub digest: String,
-    /// How many conflicts the server has open; `None` if the device does not keep that.
+    /// How many conflicts are open on the server; `None` if the device does not keep that.
     pub open_conflicts: Option<u64>,
 }
 
 /// What the users of all devices did, and what the server accepted of it.
 ///
-/// It hears of each edit when it is made, and looks at the end.
+/// It notes each edit when it is made, and checks at the end.
 #[derive(Debug, Default)]
 pub struct Judge {
-    /// Of each field the values as JSON.
+    /// The values of each field, as JSON.
     accepted: BTreeMap<Place, BTreeSet<String>>,
-    /// Of fields that are merged by their parts: lines, and elements as JSON.
+    /// The parts of fields that are merged by parts: lines, and elements as JSON.
     parts: BTreeMap<Place, BTreeSet<String>>,
-    /// The entry of each device.
+    /// Each device's entry of a counter.
     counted: BTreeMap<Place, BTreeMap<String, Json>>,
     sums: BTreeMap<Place, i64>,
-    /// How often each element was added; and what somebody has ever taken out.
+    /// How often each element was added. The next field has the elements that somebody ever
+    /// removed.
     added: BTreeMap<Place, BTreeMap<String, usize>>,
     removed: BTreeMap<Place, BTreeSet<String>>,
     deleted: BTreeSet<Name>,
@@ -68,7 +69,7 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// A device that knew a record by `content` pushes `set`.
+    /// A device that knew the `content` of a record pushes `set`.
     pub fn pushed(
         &mut self,
         name: &Name,
@@ -93,12 +94,12 @@ impl Judge {
         }
     }
 
-    /// The server took a value of a field: it has to leave a trace.
+    /// The server accepted a value of a field, so the value must leave a trace.
     pub fn accepted(&mut self, name: &Name, kind: &Kind, field: &str, value: &Json) {
         let place = (name.clone(), field.to_owned());
         match kind.named(field).field_type() {
             FieldType::Counter => {}
-            // Their parts are merged: no whole value need be in any version.
+            // Their parts are merged, so the whole value need not be in any version.
             FieldType::Lines { .. } | FieldType::List { .. } | FieldType::Set { .. } => {
                 self.parts.entry(place).or_default().extend(parts(value));
             }
@@ -109,7 +110,7 @@ impl Judge {
         }
     }
 
-    /// A user who saw the elements of `old` left those of `new`.
+    /// A user who saw the elements of `old` saved those of `new`.
     pub fn edited(&mut self, name: &Name, field: &str, old: &Json, new: &Json) {
         let place = (name.clone(), field.to_owned());
         let (old, new) = (parts(old), parts(new));
@@ -120,7 +121,7 @@ impl Judge {
         self.removed.entry(place).or_default().extend(old.difference(&new).cloned());
     }
 
-    /// A user counted.
+    /// A user changed a counter.
     pub fn counted(&mut self, name: &Name, field: &str, by: i64) {
         *self.sums.entry((name.clone(), field.to_owned())).or_default() += by;
     }
@@ -130,27 +131,27 @@ impl Judge {
         self.deleted.insert(name.clone());
     }
 
-    /// A user asked for an earlier version of a record, or for a value that had lost.
+    /// A user restored an earlier version of a record, or a value that had lost.
     pub fn restored(&mut self, name: &Name) {
         self.restored.insert(name.clone());
     }
 
-    /// The server refused a push, which only a deleted record may be the cause of.
+    /// The server refused a push. Only a deleted record may be the cause.
     pub fn refused(&mut self, name: &Name, result: &Json) {
         self.check_refusal(name, result);
         self.refused.insert(name.clone());
     }
 
-    /// As [`Judge::refused`], by a server whose device pushes again.
+    /// Like [`Judge::refused`], for a device that pushes again.
     pub fn check_refusal(&self, name: &Name, result: &Json) {
         let code = result["error"]["code"].as_str();
         assert!(self.deleted.contains(name), "{name:?} is never deleted, and refused: {result}");
         assert_eq!(Some("base_gone"), code, "nothing else is wrong with a push: {result}");
     }
 
-    /// Both devices hold the same, and the server's digest says so.
+    /// Checks that both devices hold the same, and that the server's digest agrees.
     ///
-    /// The digest is computed anew from what the device holds (G2).
+    /// The digest is computed from what the device holds (G2).
     ///
     /// # Panics
     ///
@@ -177,10 +178,10 @@ impl Judge {
         assert_eq!(device.digest, sum.to_string(), "the digest is proof");
     }
 
-    /// Every value that was accepted is in the record, or the history knows it. Counters are exact,
-    /// and elements are there if nobody took them out.
+    /// Checks that every accepted value is in the record or in the history, that counters are
+    /// exact, and that elements are there unless somebody removed them.
     ///
-    /// Everything is taken from one export, as a user could.
+    /// Everything is read from one export, as a user could do it.
     ///
     /// # Panics
     ///
@@ -230,10 +231,10 @@ impl Judge {
         }
     }
 
-    /// An element that nobody took out is there, and one that somebody did is not. Where two whole
-    /// values clashed, one of them lost, and the inbox has it.
+    /// An element that nobody removed is there, and one that somebody removed is not. If two whole
+    /// values clashed, one of them lost, and is in the inbox.
     ///
-    /// Two users who add the same element add it twice; a removal takes out what its user saw.
+    /// If two users add the same element, it is added twice. A removal removes what its user saw.
     fn check_elements(&self, device: &Held, document: &Json) {
         for (place, added) in &self.added {
             let (name, field) = place;
@@ -248,7 +249,7 @@ impl Judge {
                     is_there || is_removed || lost.contains(element),
                     "{element} of {field} of {name:?} was never taken out"
                 );
-                // An element that is added again, without its user seeing that it was there, stays.
+                // An element that is added again, by a user who did not see it there, stays.
                 assert!(
                     !is_there || !is_removed || 1 < *times || has_clashed,
                     "{element} of {field} of {name:?} was taken out"
@@ -257,20 +258,18 @@ impl Judge {
         }
     }
 
-    /// The content of a record that nobody ever deleted or brought back.
+    /// The content of a record that nobody ever deleted or restored.
     fn whole<'d>(&self, name: &Name, device: &'d Held) -> Option<&'d Map<String, Json>> {
         let sets = [&self.deleted, &self.refused, &self.restored];
         let is_whole = !sets.iter().any(|set| set.contains(name));
         device.records.get(name)?.value.as_ref().filter(|_| is_whole)
     }
 
-    /// An export that is imported into another account holds the same records.
-    ///
-    /// It is imported into an account of another name.
+    /// Checks that an export that is imported into another account has the same records.
     ///
     /// # Panics
     ///
-    /// If it does not.
+    /// If it has not.
     pub async fn check_export(&self, engine: &Engine, user: &UserId, schema: &Schema) {
         let text = export(engine, user).await;
         let Some(other) = UserId::verified_by_caller(format!("{}-again", user.as_str())) else {
@@ -310,9 +309,7 @@ fn sum_of(value: &Json) -> i64 {
     json.map_or(0, |json| Counter::of(&Value::Json(json)).sum())
 }
 
-/// A value as the record keeps it.
-///
-/// Values are compared in the form in which records keep them.
+/// A value in the form in which records keep it, so that values can be compared.
 fn normal(kind: &Kind, field: &str, value: &Json) -> Json {
     let field = kind.named(field);
     let raw = serde_json::value::to_raw_value(value).ok();

@@ -1,9 +1,9 @@
-//! Schemas made at random, and devices that edit their records: the engine knows no kind by name, so
-//! whatever it promises holds for all of them.
+//! Random schemas, and devices that edit their records. The engine knows no kind by name, so its
+//! promises must hold for all of them.
 //!
-//! The devices follow the protocol of `/sync` over its JSON. Replies are lost and requests come twice.
-//! In the end all devices agree, what every device added to a counter is in its sum, and no value is
-//! gone without a trace in the history.
+//! The devices follow the protocol of `/sync` in its JSON. Replies are lost and requests come
+//! twice. At the end all devices agree, the sum of a counter is what every device added to it, and
+//! no value is gone without a trace in the history.
 //!
 //! # What varies
 //!
@@ -13,9 +13,9 @@
 //!
 //! # What the judge knows
 //!
-//! The devices are simple: three of them, one record in three of each kind, one edit of a record at
-//! a time. The judge does not compute what a merge must give. It knows what users set, added, took
-//! out and counted, and checks what follows for every policy.
+//! The devices are simple: there are three, they have one record in three of each kind, and one
+//! edit of a record at a time. The judge does not compute the result of a merge. It knows what
+//! users set, added, removed and counted, and checks what follows for every policy.
 
 mod device;
 mod judge;
@@ -47,7 +47,7 @@ const STEPS: usize = 60;
 pub fn random_schema(dice: &mut Dice) -> Schema {
     let n_kinds = 1 + dice.below(3);
     let kinds = (0..n_kinds).map(|at| random_kind(dice, at));
-    // A schema that is made here keeps every rule, so a refusal is a mistake to be seen at once.
+    // A schema made here keeps every rule, so a refusal is a mistake of this code.
     Schema::new(kinds).unwrap_or_else(|error| panic!("a random schema is valid: {error}"))
 }
 
@@ -72,7 +72,7 @@ fn random_kind(dice: &mut Dice, at: usize) -> Kind {
     groups.into_iter().fold(kind, Kind::group)
 }
 
-/// Puts some of the fields together that are decided as a whole.
+/// Puts some of the fields into groups, which are decided as a whole.
 ///
 /// Fields of a group have no policy of their own; the group's decides.
 fn random_groups(dice: &mut Dice, mut fields: Vec<Field>) -> (Vec<Field>, Vec<Group>) {
@@ -98,7 +98,7 @@ fn random_groups(dice: &mut Dice, mut fields: Vec<Field>) -> (Vec<Field>, Vec<Gr
     (fields, groups)
 }
 
-/// Numbers of fields have gaps, as after fields that were taken out.
+/// Numbers of fields have gaps, as if fields had been removed.
 fn random_field(dice: &mut Dice, at: usize, name: String, field_type: FieldType) -> Field {
     let policies = [Merge::Later, Merge::Greatest, Merge::Least, Merge::First, Merge::Fixed];
     let merge = if field_type.is_structural() { Merge::Later } else { *dice.pick(&policies) };
@@ -135,9 +135,10 @@ fn random_type(dice: &mut Dice) -> FieldType {
     }
 }
 
-/// Makes a schema that succeeds `schema`: one kind has a field more, and there is a kind more.
+/// Makes a schema that can follow `schema`: one kind has one more field, and there is one more
+/// kind.
 ///
-/// Only additions: these are what every succession allows.
+/// It has only additions, which every succession allows.
 pub fn succeeding_schema(dice: &mut Dice, schema: &Schema) -> Schema {
     let policies = [Merge::Later, Merge::Greatest, Merge::Least, Merge::First];
     let grown = dice.below(schema.kinds().len());
@@ -146,7 +147,7 @@ pub fn succeeding_schema(dice: &mut Dice, schema: &Schema) -> Schema {
     let merge = if field_type.is_structural() { Merge::Later } else { *dice.pick(&policies) };
     let field = Field::new(90, format!("later{}", field_type.name()), field_type).merge(merge);
     kinds[grown] = kinds[grown].clone().field(field);
-    // Its number is behind those of the others.
+    // Its number is above those of the others.
     let mut kind = Kind::new(250, "later");
     for at in 0..1 + dice.below(4) {
         let field_type = random_type(dice);
@@ -157,10 +158,10 @@ pub fn succeeding_schema(dice: &mut Dice, schema: &Schema) -> Schema {
     Schema::new(kinds).unwrap_or_else(|error| panic!("a grown schema is valid: {error}"))
 }
 
-/// Runs one history of devices with a schema of its own, all made from `seed`, on a backend that has
-/// no records of `user`.
+/// Runs one history of devices with a schema of its own, all made from `seed`, on a backend that
+/// has no records of `user`.
 ///
-/// The clock of a device is off by up to five minutes, and the last two rounds go without faults.
+/// The clock of a device is wrong by up to five minutes, and the last two rounds have no faults.
 ///
 /// `HAUMANA_SIM_STORY` prints all requests and replies.
 ///
@@ -189,7 +190,7 @@ pub async fn run_schema(seed: u64, backend: impl Backend, user: &UserId) {
             devices[at].sync(&mut dice, &engine, user, &mut judge).await;
         }
     }
-    // The last round goes without faults, and the one behind it brings what the others sent.
+    // The last two rounds have no faults. The second brings what the others sent in the first.
     for _ in 0..2 {
         for device in &mut devices {
             clock.pass_ms(60_000);

@@ -1,7 +1,7 @@
-//! Values of every type, from domains so small that ties and clashes are everywhere.
+//! Values of every type, from domains so small that ties and clashes are frequent.
 //!
-//! A type with four values meets itself in one pair of edits out of four. With random values ties,
-//! equal edits, and edits to and fro would never be tried.
+//! With four values of a type, one pair of edits out of four is equal. With arbitrary values, ties,
+//! equal edits, and changes back would never be tested.
 
 use crate::dice::Dice;
 use haumana_sync::record::Value;
@@ -26,7 +26,7 @@ pub fn domain(field_type: &FieldType) -> Vec<Value> {
     samples.iter().filter_map(|sample| field.read(&raw(sample)?)).collect()
 }
 
-/// Some are equal in other words, such as one time in two zones.
+/// Some are equal in another form, such as one time in two zones.
 fn samples(field_type: &FieldType) -> Vec<Json> {
     match field_type {
         FieldType::Text { .. } => WORDS.map(Json::from).to_vec(),
@@ -49,9 +49,9 @@ fn samples(field_type: &FieldType) -> Vec<Json> {
     }
 }
 
-/// The next value that a user gives a field that has `now`.
+/// The next value that a user gives a field with the value `now`.
 ///
-/// Lists and sets change by one element, so that a merge has something to merge.
+/// Lists and sets change by one element, so that there is something to merge.
 pub fn next(dice: &mut Dice, field_type: &FieldType, now: &Json) -> Json {
     match field_type {
         FieldType::List { of, .. } => edited(dice, *of, now, false),
@@ -60,9 +60,9 @@ pub fn next(dice: &mut Dice, field_type: &FieldType, now: &Json) -> Json {
     }
 }
 
-/// One element more, or one less.
+/// Adds one element, or removes one.
 ///
-/// Elements of a set are not added twice.
+/// An element of a set is not added twice.
 fn edited(dice: &mut Dice, of: Element, now: &Json, is_set: bool) -> Json {
     let mut list: Vec<Json> = now.as_array().cloned().unwrap_or_default();
     let names = if of == Element::Id { IDS } else { WORDS };

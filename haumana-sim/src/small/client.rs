@@ -1,8 +1,8 @@
 //! A client of `/sync` with one record, written from docs/protocol.md.
 //!
-//! It applies what is answered `applied` to what it holds, replaces what is among the changes, and
-//! compares its digest with the reply's at once. A copy that the server has noticed gets a new
-//! device id.
+//! For the result `applied` it applies its edit to what it holds. It replaces records that are
+//! among the changes, and compares its digest with the reply's at once. If the server notices a
+//! copy, the copy gets a new device id.
 
 use super::ledger::{Seen, both};
 use super::turn::What;
@@ -11,15 +11,15 @@ use haumana_sync::id::RecordId;
 use haumana_sync::time::UnixMillis;
 use serde_json::{Map, Value as Json, json};
 
-/// The values of the fields that the greatest, and the least, win of: neither rises with time, and none
-/// is where the order of letters would put it.
+/// The values of the fields in which the greatest, and the least, wins. Neither list rises with
+/// time, and alphabetical order would give other results.
 pub(super) const MOST: [i64; 4] = [5, 19, 2, 17];
 /// See [`MOST`].
 pub(super) const LEAST: [i64; 4] = [15, 2, 19, 7];
 
-/// What a device holds, and what waits.
+/// What a device holds, and its waiting edits.
 ///
-/// Cheap to clone: each turn of the search begins with a copy of everything.
+/// It is cheap to clone: each turn of the search begins with a copy of everything.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
     pub(super) id: String,
@@ -54,19 +54,19 @@ impl Client {
 
     /// Whether its user sees the record.
     ///
-    /// A delete that waits hides it.
+    /// A waiting delete hides it.
     pub(super) fn holds(&self) -> bool {
         self.value.is_some() && self.pending.iter().all(|pending| pending.set.is_some())
     }
 
     /// The edits in what its user sees.
     ///
-    /// Edits that wait are seen by their own user.
+    /// A user sees their own waiting edits.
     pub(super) fn seen(&self) -> Seen {
         self.pending.iter().fold(self.seen, |seen, pending| both(seen, pending.own))
     }
 
-    /// What was sent or waits lies over what was agreed.
+    /// The agreed record with sent and waiting edits applied.
     fn shown(&self) -> Map<String, Json> {
         let mut shown = self.value.clone().unwrap_or_default();
         for set in self.pending.iter().filter_map(|pending| pending.set.clone()) {
@@ -75,9 +75,9 @@ impl Client {
         shown
     }
 
-    /// Its user does something; returns the time that the edit has.
+    /// Its user does something. Returns the time of the edit.
     ///
-    /// Several edits may wait; each is a push of its own on the same base.
+    /// Several edits may wait. Each is a push of its own on the same base.
     pub(super) fn edit(
         &mut self,
         what: What,
@@ -86,7 +86,7 @@ impl Client {
         id: RecordId,
         at_ms: i64,
     ) -> i64 {
-        // Edit times of one device grow, on one version.
+        // Edit times of one device grow, for edits on one version.
         let at_ms = if self.is_pending() { at_ms.max(self.last_ms + 1) } else { at_ms };
         self.last_ms = at_ms;
         let mut push = json!({ "kind": "piece", "id": id.to_string(), "base": self.version,
@@ -100,7 +100,7 @@ impl Client {
         at_ms
     }
 
-    /// The number of the edit is in each value, so that a value names its edit.
+    /// Each value contains the number of its edit, so that a value names its edit.
     fn set_of(&mut self, what: What, number: usize) -> Map<String, Json> {
         let shown = self.shown();
         let with = |name: &str, element: String| {
@@ -124,7 +124,7 @@ impl Client {
                     "set": with("set", format!("s{number}")),
                     "count": { &self.id: [self.counted, 0] },
                 });
-                // A fixed field stays, so such an edit is never applied as it is.
+                // A fixed field does not change, so such an edit is never applied unchanged.
                 if !number.is_multiple_of(2) {
                     set["fixed"] = json!(format!("o{number}"));
                 }
@@ -134,7 +134,7 @@ impl Client {
         set.as_object().cloned().unwrap_or_default()
     }
 
-    /// What it sends.
+    /// The body that it sends.
     pub(super) fn body(&self) -> Vec<u8> {
         let push: Vec<&Json> = self.pending.iter().map(|pending| &pending.push).collect();
         let body =
@@ -142,12 +142,13 @@ impl Client {
         body.to_string().into_bytes()
     }
 
-    /// The numbers of the edits in what it sends.
+    /// The numbers of the edits that it sends.
     pub(super) fn sends(&self) -> Vec<usize> {
         self.pending.iter().map(|pending| pending.number).collect()
     }
 
-    /// It hears the reply; the server has seen `server`. The error says what is wrong with the reply.
+    /// It receives the reply; the server has seen `server`. The error says what is wrong with the
+    /// reply.
     ///
     /// Nothing may be refused in this model.
     pub(super) fn hear(&mut self, reply: &[u8], id: RecordId, server: Seen) -> Result<(), String> {
@@ -186,9 +187,9 @@ impl Client {
     }
 }
 
-/// The lines as their user leaves them: the middle one is another, and there is one more.
+/// The lines after an edit: the middle one is changed, and there is one more.
 ///
-/// Even numbers add a line at the top, odd ones at the bottom.
+/// An even number adds a line at the top, an odd one at the bottom.
 pub(super) fn edited(text: &str, number: usize) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let middle = lines.iter().position(|line| line == "c" || line.starts_with('m'));

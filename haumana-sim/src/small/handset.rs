@@ -1,7 +1,6 @@
 //! A phone with the app and one piece.
 //!
-//! The phone itself is the one of the random model ([`Phone`]); here its user does one thing at a
-//! time.
+//! The phone is the one of the random model ([`Phone`]). Here its user does one thing at a time.
 
 use super::client::edited;
 use super::ledger::{Seen, both};
@@ -13,12 +12,12 @@ use serde_json::json;
 
 /// A phone, and what its user sees.
 ///
-/// `pending` is what the judge needs and the phone does not know.
+/// The judge needs `pending`, which the phone does not know.
 #[derive(Clone, Debug)]
 pub(super) struct Handset {
     pub(super) phone: Phone,
     seen: Seen,
-    /// The edits that no reply has answered.
+    /// The edits without a reply.
     pending: Vec<(usize, Seen)>,
 }
 
@@ -45,7 +44,7 @@ impl Handset {
 
     /// Its user does something.
     ///
-    /// The star counts as a step of the number, as in the app.
+    /// Toggling the star counts as a step of the number, as in the app.
     pub(super) fn edit(&mut self, what: What, number: usize, own: Seen, at_ms: i64) {
         let turned = Val::Flag(!self.has_star());
         let Some(piece) = self.phone.pieces.first_mut() else { return };
@@ -63,9 +62,9 @@ impl Handset {
         self.pending.push((number, own));
     }
 
-    /// What it sends.
+    /// The request that it sends.
     ///
-    /// Written as the app writes it, with all pieces and the last `syncedAt`.
+    /// It is written as the app writes it, with all pieces and the last `syncedAt`.
     pub(super) fn request(&self, user: &str, now_ms: i64) -> Request {
         let sent = self.phone.pieces.clone();
         let pieces: Vec<_> = sent.iter().map(|piece| piece.write(user)).collect();
@@ -88,14 +87,15 @@ impl Handset {
         }
     }
 
-    /// The numbers of the edits in what it sends.
+    /// The numbers of the edits that it sends.
     pub(super) fn sends(&self) -> Vec<usize> {
         self.pending.iter().map(|(number, _)| *number).collect()
     }
 
-    /// It hears the reply; the server has seen `server`. The error says what is wrong with the reply.
+    /// It receives the reply; the server has seen `server`. The error says what is wrong with the
+    /// reply.
     ///
-    /// All that was sent before is answered by this reply.
+    /// This reply answers everything that was sent before.
     pub(super) fn hear(
         &mut self,
         request: &Request,
@@ -112,7 +112,7 @@ impl Handset {
         Ok(())
     }
 
-    /// It is set up from a backup: what was in memory is gone.
+    /// It is set up from a backup, without what was in memory.
     pub(super) fn restarted(mut self) -> Self {
         self.phone.restart();
         self

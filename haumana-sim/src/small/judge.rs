@@ -1,15 +1,15 @@
-//! What must hold when everybody has synced.
+//! What must hold when all devices have synced.
 //!
 //! # Order of the checks
 //!
-//! Devices agree; a delete and edits have met as they must; each edit is in the record or kept;
-//! what is stored agrees with itself. Then, of a live record: lines, winners, and parts of lists,
-//! sets and counters.
+//! First: devices agree; deletes and edits have met as they must; each edit is in the record or
+//! kept; the stored data agrees with itself. Then, for a live record: lines, winners, and parts of
+//! lists, sets and counters.
 //!
-//! # Where it asks for less
+//! # Where it requires less
 //!
-//! A copy has its original's name until the server notices. Then which of two edits is the later
-//! one of a device cannot be known, and winners are not compared. After a restore several parts
+//! A copy has its original's name until the server notices. Until then nobody can know which of two
+//! edits of that name is the later one, so winners are not compared. After a restore several parts
 //! have an edit that nobody typed.
 
 use super::client::{LEAST, MOST};
@@ -26,13 +26,13 @@ fn ensure(holds: bool, text: impl FnOnce() -> String) -> Checked {
     if holds { Ok(()) } else { Err(text()) }
 }
 
-/// Looks at everything.
+/// Checks everything.
 ///
-/// The first thing that does not hold ends the look.
+/// It stops at the first fault.
 ///
 /// # Errors
 ///
-/// What does not hold.
+/// The first fault.
 pub(super) fn look(scene: &Scene) -> Checked {
     let stored = scene.record().ok_or("the record is gone from the store")?;
     let value: Map<String, Json> =
@@ -53,7 +53,7 @@ fn text<'v>(value: &'v Map<String, Json>, name: &str) -> &'v str {
     value.get(name).and_then(Json::as_str).unwrap_or_default()
 }
 
-/// Every client holds the record; phones are looked at whenever they hear a reply.
+/// Checks that every client holds the record. Phones are checked whenever they receive a reply.
 fn check_devices(scene: &Scene, is_deleted: bool, value: &Map<String, Json>) -> Checked {
     for device in &scene.devices {
         let Device::Client(client) = device else { continue };
@@ -67,21 +67,22 @@ fn check_devices(scene: &Scene, is_deleted: bool, value: &Map<String, Json>) -> 
     Ok(())
 }
 
-/// An edit that a delete did not know of beats it, unless it has lost before and is in the inbox; a
-/// delete of what its user saw deletes.
+/// An edit that a delete did not know beats the delete, unless that edit has lost before and is in
+/// the inbox. A delete of what its user saw deletes.
 ///
-/// - An edit that somebody who saw it replaced is not looked for: the one that replaced it is.
-/// - Restoring is an edit of what was another then, and of nothing else. What it restored has lost if
-///   it is in the inbox, or if the device that deletes had shown just that, and its user replaced it.
+/// - If a user who saw an edit replaced it, it is not looked for; the replacing edit is.
+/// - A restore is an edit of the parts that it changes, and of nothing else. A restored value has
+///   lost if it is in the inbox, or if the deleting device had shown just that value, and its user
+///   replaced it.
 ///
-/// Each part is decided for itself: one edit that the delete did not know of is enough to keep the
+/// Each part is decided separately: one edit that the delete did not know is enough to keep the
 /// record.
 fn check_life(scene: &Scene, is_deleted: bool) -> Checked {
     let ledger = &scene.ledger;
     let Some(delete) = ledger.delete() else {
         return ensure(!is_deleted, || "nobody has deleted the record".to_owned());
     };
-    // Which of two deletes, or edits, of one device id is the later one, a copy decides by its clock.
+    // For two deletes or edits under one device id, a copy's clock decides which one is later.
     if scene.has_copy {
         return Ok(());
     }
@@ -90,7 +91,7 @@ fn check_life(scene: &Scene, is_deleted: bool) -> Checked {
         let arrived = ledger.arrived(of).into_iter();
         arrived.filter(move |number| delete.seen[of] >> number & 1 == 0).collect::<Vec<_>>()
     };
-    // Of the other policies nobody is asked, so nothing of them is in the inbox.
+    // Other policies ask nobody, so nothing of them is in the inbox.
     let beats = |of: usize, asked: Option<(&str, &str)>| {
         let unseen = unseen(of);
         let has_lost = |number: &usize| match (&ledger.edits[*number], asked) {
@@ -114,13 +115,13 @@ fn check_life(scene: &Scene, is_deleted: bool) -> Checked {
     if by_name || beats(WORDS, Some(("mx", LYRICS))) || beats(REST, None) {
         return ensure(!is_deleted, || "a delete beat an edit that it did not know of".to_owned());
     }
-    // A star that is turned twice before a sync is no edit.
+    // A star that is toggled twice before a sync is no edit.
     let is_certain = [NAME, WORDS, STAR].into_iter().all(|of| unseen(of).is_empty());
     ensure(is_deleted || !is_certain, || "a delete of what its user saw is undone".to_owned())
 }
 
-/// Each edit that nobody who saw it replaced is in the record or in the inbox; where policies other
-/// than the later edit decide, or a delete knew of it, in the history.
+/// Checks that each edit, unless a user who saw it replaced it, is in the record or in the inbox.
+/// If another policy than the later edit decides, or a delete knew of it, the history is enough.
 ///
 /// Marks are letters with the number of the edit: `t` for the short field, `m` and `x` for lines,
 /// `f` for the fields of other policies.
@@ -149,7 +150,7 @@ fn check_traces(scene: &Scene, is_deleted: bool, value: &Map<String, Json>) -> C
     Ok(())
 }
 
-/// Every value that waits in the inbox, as text.
+/// Every value in the inbox, as text.
 fn inbox(scene: &Scene) -> Result<String, String> {
     let engine = scene.engine();
     let page = at_once(engine.conflict_page(&scene.user, None, 500, usize::MAX));
@@ -158,7 +159,7 @@ fn inbox(scene: &Scene) -> Result<String, String> {
     Ok(values.map(|value| format!("{value:?} ")).collect())
 }
 
-/// What is stored agrees with itself.
+/// Checks that the stored data agrees with itself.
 fn check_stored(scene: &Scene) -> Checked {
     let verified = at_once(scene.engine().verify(&*scene.store, &scene.user));
     let findings = verified.map_err(|error| error.to_string())?.findings;
@@ -180,18 +181,18 @@ fn check_lines(scene: &Scene, lyrics: &str) -> Checked {
     ensure(lines.iter().all(is_typed), || format!("a line is garbled: {lyrics:?}"))
 }
 
-/// Each policy chose what it must of the edits that nobody replaced.
+/// Checks that each policy chose the right one of the edits that nobody replaced.
 ///
-/// Of the later edit the claimed time decides, not the order of arrival.
+/// For "the later edit wins", the claimed time decides, not the order of arrival.
 fn check_winners(scene: &Scene, value: &Map<String, Json>) -> Checked {
     let ledger = &scene.ledger;
     ensure(text(value, "fixed") == "once", || "a fixed field has changed".to_owned())?;
-    // A copy passes for the device that it is a copy of, and its later edit for that one's.
+    // A copy counts as the device of which it is a copy, and its later edit as that device's.
     if scene.has_copy {
         return Ok(());
     }
     let latest = |of: usize| {
-        // Restoring is an edit of what was another then, and only of that.
+        // A restore is an edit of the parts that it changes, and only of these.
         let standing = ledger.standing(of);
         let is_plain = ledger.is_plain(of) && (standing.len() == 1 || !ledger.has_restore());
         let edit = |number: usize| (number, &ledger.edits[number]);
@@ -221,11 +222,11 @@ fn check_winners(scene: &Scene, value: &Map<String, Json>) -> Checked {
     is("earliest", json!(first.map(|number| format!("f{number}"))))
 }
 
-/// Every element that was added is there, once, and the count is what was counted. Of two that were
-/// added at one place of a list one may be in the inbox. A copy may be the device whose reply was lost,
-/// so its edit replaces that one's, and the set that it replaces is in the inbox.
+/// Checks that every added element is there once, and that the counter is right. If two elements
+/// were added at one place of a list, one may be in the inbox. A copy may be the device whose reply
+/// was lost. Then its edit replaces that device's, and the replaced set is in the inbox.
 ///
-/// A list keeps its order; only what is in it is compared here.
+/// A list keeps its order; only its elements are compared here.
 fn check_parts(scene: &Scene, value: &Map<String, Json>) -> Checked {
     let ledger = &scene.ledger;
     if ledger.has_restore() || ledger.delete().is_some() {

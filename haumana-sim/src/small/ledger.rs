@@ -1,9 +1,10 @@
-//! Who typed what, having seen what.
+//! Who typed what, and what that user had seen.
 //!
-//! It is the ledger of the random model in small: 32 bits for each of four parts, and no versions.
+//! It is a small form of the random model's ledger: 32 bits for each of four parts, and no
+//! versions.
 
-/// How many parts a record has that are followed on their own: the short field, the lines, the fields
-/// of other policies, and the star that phones have in their stead.
+/// How many parts of a record are followed separately: the short field, the lines, the fields of
+/// other policies, and the star, which phones have instead of these.
 pub(super) const PARTS: usize = 4;
 
 /// See [`PARTS`].
@@ -15,12 +16,12 @@ pub(super) const REST: usize = 2;
 /// See [`PARTS`].
 pub(super) const STAR: usize = 3;
 
-/// The edits that are in what somebody sees, one bit each, by part.
+/// The edits in what somebody sees, one bit each, by part.
 ///
 /// A history has far fewer than 32 edits.
 pub(super) type Seen = [u32; PARTS];
 
-/// Both together.
+/// The edits of both.
 pub(super) fn both(one: Seen, other: Seen) -> Seen {
     std::array::from_fn(|part| one[part] | other[part])
 }
@@ -30,32 +31,32 @@ pub(super) fn both(one: Seen, other: Seen) -> Seen {
 pub(super) enum Sort {
     /// An edit of one part.
     Of(usize),
-    /// The first version is the content again: an edit of all parts.
+    /// A restore of the first version: an edit of all parts.
     Restore,
     /// A delete.
     Delete,
 }
 
-/// One edit, or the restoring of the first version, or a delete.
+/// One edit, restore of the first version, or delete.
 ///
 /// Its number is its place in the ledger, and its bit.
 #[derive(Clone, Debug)]
 pub(super) struct Edit {
     /// What it is.
     pub(super) sort: Sort,
-    /// Its time: as its device claims, and no later than when it arrived first.
+    /// Its time: the claimed one, but no later than its first arrival.
     pub(super) at_ms: i64,
     /// The edits that its user had seen.
     pub(super) seen: Seen,
-    /// What its user turned the star to.
+    /// The value that its user toggled the star to.
     pub(super) star: bool,
-    /// The parts of which restoring the first version made something else than what was there.
+    /// The parts that restoring the first version changed.
     pub(super) restored: [bool; PARTS],
     /// Whether it has reached the server.
     pub(super) has_arrived: bool,
 }
 
-/// All edits of a history, by their number, and what is in the server's record of them.
+/// All edits of a history, by number, and those in the server's record.
 ///
 /// `server` grows with each edit that arrives, and never shrinks.
 #[derive(Clone, Debug, Default)]
@@ -71,9 +72,9 @@ impl Ledger {
         self.edits.len() - 1
     }
 
-    /// The edit of that number reaches the server at `now_ms`.
+    /// The edit with that number reaches the server at `now_ms`.
     ///
-    /// The server takes no time from the future, so the edit's time is cut to its arrival.
+    /// The server accepts no time in the future, so the edit's time is limited to its arrival.
     pub(super) fn arrive(&mut self, number: usize, now_ms: i64) {
         let edit = &mut self.edits[number];
         edit.at_ms = if edit.has_arrived { edit.at_ms } else { edit.at_ms.min(now_ms) };
@@ -96,9 +97,9 @@ impl Ledger {
             .collect()
     }
 
-    /// Those that nobody who saw them replaced.
+    /// The edits of a part that nobody who saw them replaced.
     ///
-    /// Of these one wins, or they are merged; all others were replaced by somebody who saw them.
+    /// One of these wins, or they are merged. All others were replaced by somebody who saw them.
     pub(super) fn standing(&self, of: usize) -> Vec<usize> {
         let arrived = self.arrived(of);
         let is_replaced = |number: &usize| {
@@ -107,8 +108,8 @@ impl Ledger {
         arrived.iter().copied().filter(|number| !is_replaced(number)).collect()
     }
 
-    /// Whether it is certain which of the standing edits of a part is to win: there is one, or nobody
-    /// who edited it had seen another's edit.
+    /// Whether it is certain which of the standing edits of a part must win: there is only one, or
+    /// nobody who edited it had seen another's edit.
     pub(super) fn is_plain(&self, of: usize) -> bool {
         let saw_none = |number: usize| self.edits[number].seen[of] == 0;
         self.standing(of).len() == 1 || self.arrived(of).into_iter().all(saw_none)
@@ -119,7 +120,8 @@ impl Ledger {
         self.edits.iter().find(|edit| edit.has_arrived && edit.sort == Sort::Delete)
     }
 
-    /// Whether an edit in what `delete` had seen replaced the first value of a part, beside `restore`.
+    /// Whether some edit that `delete` had seen, other than `restore`, replaced the first value of
+    /// a part.
     pub(super) fn has_replaced_first(&self, of: usize, delete: &Edit, restore: &Edit) -> bool {
         let mut edits = self.edits.iter().enumerate();
         edits.any(|(number, edit)| {
@@ -140,7 +142,7 @@ impl Edit {
         self.sort == Sort::Of(of) || self.sort == Sort::Restore
     }
 
-    /// Whether the part is another behind it.
+    /// Whether it changes the part.
     pub(super) fn sets(&self, of: usize) -> bool {
         self.sort == Sort::Of(of) || self.restored[of]
     }

@@ -1,10 +1,10 @@
 //! The devices, the server, and what one turn does to them.
 //!
-//! A scene is one moment of a history. The search copies it before each turn, so it holds no
-//! threads, no tasks and no borrowed data; the store in memory copies itself.
+//! A scene is one moment of a history. The search copies it before each turn. So it has no threads,
+//! no tasks and no borrowed data, and the store in memory can be copied.
 //!
-//! An engine is made for each call, with the time of that moment. What a server process would keep
-//! in memory must not matter.
+//! An engine is made for each call, with the time of that moment. State that a server process would
+//! keep in memory must not matter.
 
 use super::client::Client;
 use super::handset::Handset;
@@ -64,7 +64,7 @@ pub(super) enum Device {
 
 /// A request as it was sent.
 ///
-/// Kept as it was sent, to come again late.
+/// It is kept to be repeated late.
 #[derive(Clone, Debug)]
 pub(super) enum Sent {
     Sync(Vec<u8>),
@@ -106,7 +106,7 @@ impl Device {
         }
     }
 
-    /// Whether the server hears of its deletes.
+    /// Whether it sends deletes to the server.
     pub(super) fn deletes(&self) -> bool {
         matches!(self, Device::Client(_))
     }
@@ -162,9 +162,9 @@ impl Scene {
         Ok(scene)
     }
 
-    /// The same, to go on from differently.
+    /// A copy of the scene, to continue in another way.
     ///
-    /// Costs a copy of one account.
+    /// It costs a copy of one account.
     pub(super) fn fork(&self) -> Self {
         Self {
             store: Arc::new(self.store.snapshot()),
@@ -180,8 +180,8 @@ impl Scene {
 
     /// Plays one turn.
     ///
-    /// An early edit has a time before all others, and each early one before the one that was made
-    /// last.
+    /// An early edit has a time before all others. Each early edit is before the early edit that
+    /// was made last.
     ///
     /// # Errors
     ///
@@ -256,7 +256,8 @@ impl Scene {
             }
             Device::Handset(handset) => {
                 handset.edit(what, number, own, at_ms);
-                // A piece has one time: that of its last edit is that of all that are sent with it.
+                // A piece has one time, so all edits that are sent together have the time of the
+                // last.
                 for number in handset.sends() {
                     let edit = &mut self.ledger.edits[number];
                     edit.at_ms = if edit.has_arrived { edit.at_ms } else { at_ms };
@@ -268,7 +269,7 @@ impl Scene {
 
     /// A device syncs.
     ///
-    /// A lost reply leaves the device as it was; the server has done its part.
+    /// If the reply is lost, the device stays as it was, but the server has done its part.
     ///
     /// # Errors
     ///
@@ -282,7 +283,7 @@ impl Scene {
             }
         };
         let reply = self.ask(&sent)?;
-        // A sync that pushes nothing is not worth coming again.
+        // Repeating a sync without pushes is pointless.
         if !numbers.is_empty() {
             self.sent.push(sent.clone());
         }
@@ -301,7 +302,7 @@ impl Scene {
         self.check_exact(device)
     }
 
-    /// Everybody syncs until nothing is left to say.
+    /// All devices sync until nothing is left to send.
     ///
     /// Two rounds are enough: the first brings everybody's edits to the server, the second brings
     /// them to everybody.
@@ -324,10 +325,10 @@ impl Scene {
 
     /// The record as it is stored.
     ///
-    /// Stamp and revision are left out, since nobody can tell them.
+    /// Stamp and revision are left out, because no device can see them.
     pub(super) fn record(&self) -> Option<Stored> {
         let stored = at_once(observe(&*self.store, &self.user)).remove(&self.id)?;
-        // When it was last written tells nobody anything new.
+        // The time of the last write tells nobody anything new.
         Some(Stored { stamp_secs: 0, revision: 0, ..stored })
     }
 
@@ -337,15 +338,15 @@ impl Scene {
         stored.and_then(|stored| serde_json::from_str(&stored.raw).ok()).unwrap_or_default()
     }
 
-    /// A device that has heard a reply shows what the server has.
+    /// Checks that a device that has received a reply shows the server's record.
     ///
-    /// Phones are not told of deletes, so a deleted record is passed over.
+    /// Phones do not learn of deletes, so a deleted record is skipped.
     fn check_exact(&self, device: usize) -> Result<(), String> {
         let stored = self.record().ok_or("the record is gone from the store")?;
         let content = stored.content().map(|(content, _)| content);
         let is_exact = match &self.devices[device] {
             Device::Client(client) => client.value.is_some() != stored.deleted,
-            // Nobody tells a phone of deletes.
+            // A phone does not learn of deletes.
             Device::Handset(handset) => {
                 let shown = handset.piece().map(|piece| &piece.content);
                 stored.deleted || shown == content.as_ref()

@@ -1,14 +1,14 @@
-//! Going through all histories.
+//! The search through all histories.
 //!
-//! It is a depth-first search. At each node all turns are tried that make sense there, each on a
-//! copy of the scene. A history that is worth it is then settled and judged, on another copy, and
-//! the search goes on behind it.
+//! It is depth-first. At each node it tries all useful turns, each on a copy of the scene. If the
+//! history is complete, it is settled and judged, on another copy. Then the search continues from
+//! it.
 
 use super::judge;
 use super::scene::{Cast, Scene};
 use super::turn::Turn;
 
-/// How much may happen in one history.
+/// The bounds of a history.
 ///
 /// Each number bounds one sort of turn in the whole history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,43 +17,43 @@ pub struct Bound {
     pub turns: usize,
     /// Edits.
     pub edits: usize,
-    /// Replies that are lost.
+    /// Lost replies.
     pub lost: usize,
-    /// Requests that come again late.
+    /// Requests that are repeated late.
     pub late: usize,
     /// Deletes.
     pub deletes: usize,
     /// Restores of the first version.
     pub restores: usize,
-    /// Devices that are copied.
+    /// Copied devices.
     pub copies: usize,
     /// How far the clock of the first device is ahead.
     pub ahead_ms: i64,
 }
 
 impl Bound {
-    /// Four edits, and each accident once, in so many turns.
+    /// Four edits, and each accident once, in this many turns.
     pub fn of_turns(turns: usize) -> Self {
         Self { turns, edits: 4, lost: 1, late: 1, deletes: 1, restores: 1, copies: 1, ahead_ms: 0 }
     }
 }
 
-/// What came of a search.
+/// The result of a search.
 ///
-/// Two searches of one bound find the same, whatever the machine.
+/// Two searches with one bound find the same, on every machine.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
     /// How many histories there are.
     pub histories: usize,
     /// How many turns were played, and syncs to settle them.
     pub turns: usize,
-    /// The histories after which something does not hold, and what; the shortest first.
+    /// The histories with a fault, and the fault; the shortest first.
     pub violations: Vec<String>,
     /// How many there are of those.
     pub n_violations: usize,
 }
 
-/// How many violations are told.
+/// How many violations are kept.
 const TOLD: usize = 10;
 
 /// Goes through every history of this cast within `bound`.
@@ -67,7 +67,7 @@ pub fn search(cast: Cast, bound: Bound) -> Found {
     found
 }
 
-/// `turns` is how the scene came about; it grows and shrinks with the depth.
+/// `turns` led to the scene. It grows and shrinks with the depth.
 fn go_on(scene: &Scene, turns: &mut Vec<Turn>, within: (Cast, Bound), found: &mut Found) {
     let (cast, bound) = within;
     if turns.len() == bound.turns {
@@ -96,7 +96,7 @@ fn go_on(scene: &Scene, turns: &mut Vec<Turn>, within: (Cast, Bound), found: &mu
 }
 
 impl Found {
-    /// Short histories are the ones to be told, so the longest is dropped.
+    /// Short histories are the most useful, so the longest is dropped.
     fn violate(&mut self, turns: &[Turn], text: &str) {
         self.n_violations += 1;
         let told: Vec<String> = turns.iter().map(Turn::to_string).collect();

@@ -1,7 +1,7 @@
-//! What can happen in one turn, and which turns there are to try.
+//! The turns, and which of them are tried.
 //!
-//! The number of histories grows with each turn by a factor of about the number of choices. So
-//! turns that lead to the same as others are left out here; the module above lists them.
+//! Each turn multiplies the number of histories by about the number of choices. So turns that lead
+//! to the same result as others are left out here; the module above lists them.
 
 use super::scene::{Cast, Scene};
 use super::search::Bound;
@@ -12,20 +12,20 @@ use std::fmt;
 pub enum What {
     /// Nothing.
     Nothing,
-    /// Edits the short field, of which the later edit wins.
+    /// Edits the short field, in which the later edit wins.
     Name,
     /// Edits the lines: the middle one, and one more at the top or at the bottom.
     Words,
     /// Edits a field of each other policy; on a phone the star.
     Rest,
-    /// Deletes the record; not on a phone, of which no server hears it.
+    /// Deletes the record. Not on a phone, because no server learns of that.
     Delete,
 }
 
 /// How the device's sync ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum End {
-    /// The reply is heard.
+    /// The reply arrives.
     Heard,
     /// The reply is lost.
     Lost,
@@ -40,27 +40,27 @@ pub enum End {
 pub enum Turn {
     /// A device's user does something, and it syncs.
     Act {
-        /// Whose.
+        /// The device.
         device: usize,
-        /// What.
+        /// What its user does.
         what: What,
         /// Whether the time of the edit is before all others, not after them.
         is_early: bool,
         /// How the sync ends.
         end: End,
     },
-    /// A request comes again, late; the place is among those sent.
+    /// A request is repeated, late. The number is its place among the sent ones.
     Late(usize),
     /// The last device is set up from a backup of this one.
     Copy(usize),
-    /// A person makes the first version the record's content again.
+    /// A person restores the first version of the record.
     Restore,
 }
 
 const EDITS: [What; 4] = [What::Name, What::Words, What::Rest, What::Delete];
 
 impl Turn {
-    /// Every turn that is to be tried after `turns`, which led to `scene`.
+    /// Every turn to try after `turns`, which led to `scene`.
     ///
     /// The order is fixed, so that a search is the same each time.
     pub(super) fn all(turns: &[Turn], scene: &Scene, bound: Bound, cast: Cast) -> Vec<Turn> {
@@ -77,7 +77,7 @@ impl Turn {
             _ => None,
         };
         for device in 0..cast.0.len() {
-            // A device whose clock is ahead is like no other.
+            // A device whose clock is ahead is not interchangeable.
             let others = usize::from(bound.ahead_ms != 0)..device;
             let is_first =
                 !others.into_iter().any(|at| !scene.has_acted[at] && cast.0[at] == cast.0[device]);
@@ -97,7 +97,7 @@ impl Turn {
             }));
             for what in whats {
                 let is_edit = what != What::Nothing;
-                // A clock that is set back between two edits of one push is a matter of its own.
+                // A clock that is set back between two edits of one push is tested elsewhere.
                 let earliness: &[bool] = match is_edit && !is_pending && what != What::Delete {
                     true => &[false, true],
                     false => &[false],
@@ -130,9 +130,9 @@ impl Turn {
         matches!(self, Turn::Act { what, .. } if *what != What::Nothing)
     }
 
-    /// Whether the history of `turns` is one to look at, and not the same as a shorter one.
+    /// Whether the history of `turns` must be judged, and is not equal to a shorter one.
     ///
-    /// A history that ends with something unsent is looked at when it has been sent.
+    /// A history that ends with an unsent edit is judged when the edit has been sent.
     pub(super) fn is_whole(turns: &[Turn]) -> bool {
         if matches!(turns.last(), Some(Turn::Act { end: End::Kept, .. })) {
             return false;
