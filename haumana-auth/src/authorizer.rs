@@ -145,8 +145,8 @@ async fn permit(
     Ok(Permission::new(&principal, callers, resource))
 }
 
-/// Who asks, if no gateway has asked an authorizer. Behind an HTTP API the function itself finds
-/// out.
+/// The caller of a request, if no gateway has asked an authorizer. Behind an HTTP API the function
+/// itself verifies the token.
 ///
 /// The host puts it into the extensions of a request that has a token, for `Auth::Trusted` of
 /// `haumana-api`. If there is a user, the host puts the user beside it.
