@@ -74,9 +74,9 @@ impl Backend for OnFiles {
         true
     }
 
-    /// The backup is copied to a new file name. Beside a file of an earlier life there is a journal,
-    /// which would erase accounts again that were erased since. But the model expects that a backup
-    /// brings them back.
+    /// The backup is copied to a new file name. Beside a file of an earlier life there is
+    /// a journal, which would erase accounts again that were erased since. But the model expects
+    /// that a backup brings them back.
     async fn restore(&mut self, backup: usize) {
         let life = self.folder.path().join(format!("life-{}.db", self.n_lives));
         std::fs::copy(self.backup(backup), &life).expect("a backup can be copied");
