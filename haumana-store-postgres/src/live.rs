@@ -198,8 +198,8 @@ impl Ear {
         }
     }
 
-    /// By the number of the session, its own notification is told from that of another listener on
-    /// the same channel.
+    /// The number of the session distinguishes its own notification from that of another listener
+    /// on the same channel.
     fn hear(&mut self, message: AsyncMessage) {
         let AsyncMessage::Notification(heard) = message else { return };
         match read_payload(heard.payload()) {
