@@ -33,7 +33,7 @@ pub(crate) fn restore(args: &Args, from: &Path, later_edits: LaterEdits) -> Resu
     let db = args.db.as_path();
     // Beside the file itself, also if the given path is a link.
     let file = std::fs::canonicalize(db).unwrap_or_else(|_| db.into());
-    let has_journal = private::beside(&file, ".erased").exists();
+    let has_journal = has_bytes(&private::beside(&file, ".erased"));
     let restored = haumana_store_sqlite::restore(from, db, later_edits, BUSY_TIMEOUT);
     let restored = restored.map_err(|error| match error.kind() {
         // A restore cannot repair a backup that is incomplete.
@@ -45,6 +45,11 @@ pub(crate) fn restore(args: &Args, from: &Path, later_edits: LaterEdits) -> Resu
         _ => Problem::Restore(chain(&error)),
     })?;
     Ok(report(db, from, &restored, has_journal).iter().try_for_each(say)?)
+}
+
+/// An empty file, as a copy leaves it that failed, says nothing.
+fn has_bytes(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|meta| 0 < meta.len())
 }
 
 /// Each line says one fact. The last one says what to do next.
@@ -66,9 +71,11 @@ fn report(db: &Path, from: &Path, restored: &Restored, has_journal: bool) -> Vec
         restored.life.generation.0
     ));
     lines.push(match restored.life.later_edits {
-        LaterEdits::Discard => "devices notice at their next sync: the backup wins, and what they \
-             wrote after it is in their inbox"
-            .to_owned(),
+        LaterEdits::Discard => {
+            "devices notice at their next sync: the backup wins, and edits made \
+             after it are in their inbox; records made after it stay"
+                .to_owned()
+        }
         LaterEdits::Merge => "devices notice at their next sync: what they wrote after the backup \
              is merged into it; what that replaces, and deletes of what came back, are in their \
              inbox"
@@ -87,7 +94,7 @@ fn report(db: &Path, from: &Path, restored: &Restored, has_journal: bool) -> Vec
     lines.push(match restored.erased_again {
         0 if !has_journal => format!(
             "there is no {shown}.erased, so nothing is known of accounts that were erased after the \
-             backup: whoever was is back. If there was such a file, put it there and restore again"
+             backup: they are back. If there was such a file, put it there and restore again"
         ),
         0 => {
             format!("no account of the backup was erased after it was taken, as {shown}.erased says")

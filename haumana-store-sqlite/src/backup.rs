@@ -97,7 +97,8 @@ impl BackupSource {
 /// It refuses to replace anything: if an operator's script names yesterday's file, that file must
 /// not be lost.
 pub(crate) fn write(connection: &Connection, to: &Path) -> Result<()> {
-    if to.exists() {
+    // A link is something, too, wherever it leads.
+    if fs::symlink_metadata(to).is_ok() {
         return Err(unavailable(io::Error::from(io::ErrorKind::AlreadyExists)));
     }
     let partial = files::beside(to, ".partial");
@@ -105,6 +106,7 @@ pub(crate) fn write(connection: &Connection, to: &Path) -> Result<()> {
     if written.is_err() {
         // The earlier error is the one to report. A file that is left is overwritten next time.
         let _ = fs::remove_file(&partial);
+        let _ = fs::remove_file(files::beside(&partial, "-journal"));
     }
     written
 }

@@ -47,7 +47,7 @@ pub enum OpenErrorKind {
     )]
     ReadOnly,
     /// There is no such directory, or the file is one, or it may not be entered.
-    #[error("there is no such directory, or it may not be entered, or the path is a directory")]
+    #[error("the path is a directory, or its directory is not there, or this user may not open it")]
     Unreachable,
     /// No space is left.
     ///

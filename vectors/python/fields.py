@@ -122,6 +122,8 @@ def merge_field(unit, base, server, pushed):
 
     def blend(value, lost=None):
         winner = "pushed" if value == theirs else "server" if value == ours else "blend"
+        if lost and winner != "blend":  # who keeps all has lost nothing
+            lost = ["server" if winner == "pushed" else "pushed", lost[1]]
         return value, time, winner, lost
     if by_bytes(ours, unit) == by_bytes(theirs, unit):
         return ours, min(our_time, their_time) if first else time, "both", None

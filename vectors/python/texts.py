@@ -549,6 +549,11 @@ class Fates:
                             if at is not None and not chunk.ranges[0][0] <= at < chunk.ranges[0][1])
                     for side in (SERVER, PUSHED)]
             held += came[0] | came[1]
+            forms = [words_of(line) for line in names(cut_lines(chunk.text))]
+            for line in came[0] & came[1]:  # their forms may stand one after the other
+                own = words_of(line)
+                there = sum(bool(own) and len(own) <= 2 * len(own & form) for form in forms)
+                held[line] += max(0, there - max(came[0][line], came[1][line]))
         elif chunk.how == "alike":
             held = self.of_side(chunk, tokens, SERVER) | self.of_side(chunk, tokens, PUSHED)
         elif chunk.how != "gone":

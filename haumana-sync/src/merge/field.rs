@@ -351,5 +351,12 @@ fn blend(
         value if value == server.value => Winner::Server,
         _ => Winner::Blend,
     };
+    // A clash may end with all that one side has. Then the other side is the one that lost something,
+    // whichever is later.
+    let lost = lost.map(|(loser, reason)| match winner {
+        Winner::Pushed => (Winner::Server, reason),
+        Winner::Server => (Winner::Pushed, reason),
+        Winner::Blend | Winner::Both => (loser, reason),
+    });
     FieldMerge { value, edited_at, winner, lost }
 }

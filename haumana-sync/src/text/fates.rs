@@ -310,11 +310,15 @@ impl Tally {
         for token in part(base, chunk.region.base.clone()) {
             self.count(*token, |copies| copies.base += 1);
         }
+        let mut strangers = Vec::new();
         for side in [Side::Server, Side::Pushed] {
             let back = fates.side(side).back.get(chunk.region.side(side).clone());
             for at in back.unwrap_or_default().iter().flatten() {
                 let is_here = chunk.region.base.contains(at);
                 let Some(token) = base.get(*at) else { continue };
+                if !is_here {
+                    strangers.push(*at);
+                }
                 self.count(*token, |copies| {
                     let (all, came) = copies.side_mut(side);
                     *all += 1;
@@ -324,6 +328,7 @@ impl Tally {
         }
         if let Some(text) = chunk.how.mixed() {
             self.count_mixed(fates, &chunk.region, text);
+            self.count_strangers(fates, &strangers, text);
         }
         for token in self.touched.drain(..) {
             // A line that is there several times was counted several times.
@@ -382,6 +387,32 @@ impl Tally {
                 _ => 0,
             };
             self.count(*line, |copies| copies.merged += n);
+        }
+    }
+}
+
+impl Tally {
+    /// Counts lines of the base that both sides have brought from elsewhere into a text with words
+    /// of both. Their forms may stand in it one after the other.
+    fn count_strangers(&mut self, fates: &Fates<'_>, strangers: &[usize], text: &str) {
+        let (mut words, mut seen) = (Words::default(), Vec::new());
+        let cut = Cut::lines(text);
+        for at in strangers {
+            let Some(token) = fates.tokens.of.base.get(*at).copied() else { continue };
+            let copies = self.of.get(token.0 as usize).copied().unwrap_or_default();
+            if copies.came.0.min(copies.came.1) == 0 || seen.contains(&token) {
+                continue;
+            }
+            seen.push(token);
+            let own = words.of_line(&fates.lines.base, *at);
+            let is_form = |line: Vec<usize>| {
+                let shared = own.iter().filter(|word| line.binary_search(word).is_ok()).count();
+                !own.is_empty() && own.len() <= 2 * shared
+            };
+            let n_forms = (0..cut.len()).filter(|at| is_form(words.of_line(&cut, *at))).count();
+            let n_forms = i32::try_from(n_forms).unwrap_or(i32::MAX);
+            let extra = n_forms.saturating_sub(copies.came.0.max(copies.came.1)).max(0);
+            self.count(token, |copies| copies.merged += extra);
         }
     }
 }

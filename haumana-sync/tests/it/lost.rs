@@ -50,6 +50,29 @@ async fn what_a_deleted_piece_held_is_in_the_inbox_when_an_edit_brings_it_back()
     }
 }
 
+/// Found by a tester: the later side of a clash is not in its result at all.
+#[tokio::test]
+async fn a_clash_that_ends_with_the_text_of_the_server_keeps_the_pushed_one() {
+    let server = Server::new();
+    let verse = "Hui e ka pua\n\nNani wale ka lei aloha\n\nHui e ka pua";
+    let (first, second) = (format!("{verse}\n\n"), text(verse));
+    push(&server, "a", set(piece(1), None, 1, &[("notes", text("lani\n\nHui e ka pua"))])).await;
+    push(&server, "a", set(piece(1), Some(1), 2, &[("notes", text(&first))])).await;
+
+    let told = push(&server, "b", set(piece(1), Some(1), 3, &[("notes", second.clone())])).await;
+
+    assert_eq!((PushOutcome::Merged, 1), (told.outcome, told.conflicts.len()));
+    assert_eq!(first, fields(&server, piece(1)).await.unwrap()["notes"]);
+    let (open, _) = server.engine.conflict_page(&kai(), None, 9, usize::MAX).await.unwrap();
+    assert_eq!(
+        vec![Some(second.clone())],
+        open.iter().map(|one| one.lost.clone()).collect::<Vec<_>>()
+    );
+    server.engine.resolve(&kai(), open[0].id, &Resolution::Restore).await.unwrap();
+    let now = fields(&server, piece(1)).await.unwrap();
+    assert_eq!(serde_json::to_value(&second).unwrap(), now["notes"]);
+}
+
 #[tokio::test]
 async fn an_entry_keeps_its_value_for_the_whole_retention_time_however_old_the_value_is() {
     let server = Server::new();

@@ -199,6 +199,22 @@ fn the_same_word_of_the_lyrics_is_a_clash_and_the_later_side_is_shown() {
     assert_eq!(Some((Winner::Server, Reason::TextClash)), merged.lost);
 }
 
+#[test]
+fn a_side_that_a_clash_ends_with_has_lost_nothing() {
+    let verse = "Hui e ka pua\n\nNani wale ka lei aloha\n\nHui e ka pua";
+    let more = format!("{verse}\n\n");
+    let base = "lani\n\nHui e ka pua";
+
+    let of_server = long(base, (&more, 1), (verse, 2));
+    let of_pushed = long(base, (verse, 2), (&more, 1));
+
+    let value = Value::Text(more.clone());
+    assert_eq!((value.clone(), Winner::Server), (of_server.value, of_server.winner));
+    assert_eq!(Some((Winner::Pushed, Reason::TextClash)), of_server.lost);
+    assert_eq!((value, Winner::Pushed), (of_pushed.value, of_pushed.winner));
+    assert_eq!(Some((Winner::Server, Reason::TextClash)), of_pushed.lost);
+}
+
 /// A song: verses with the same refrain after each, as a list of lines.
 fn song() -> impl Strategy<Value = Vec<String>> {
     // Few different lines make repeats likely; repeats are where line merges go wrong.

@@ -102,6 +102,18 @@ fn copies_that_slide_into_the_next_edit_are_part_of_it() {
 }
 
 #[test]
+fn a_line_that_both_moved_into_one_stretch_is_there_in_one_form() {
+    let (k0, k1, k2) = ("a0 b0 wai c0", "a1 b1 wai c1 kai d1 lani", "a2 b2 wai c2 kai d2 lani");
+    let (k3, hui) = ("a3 b3 c3 wai", "Hui e ka pua");
+    let base = [k0, k1, k2, hui, k3, hui].join("\n");
+    let server = [k0, "a3 b3 c3 new", k1, k2].join("\n");
+    let pushed = [k3, "a1 b1 other c1 kai d1 lani", k2, hui, k0, hui].join("\n");
+    check_clash(&base, &server, &pushed, &server, &pushed);
+    let (server, pushed) = ("\na2\na1 new", "\na1 wai\na2");
+    check_clash("a1 wai\n\na2 wai", server, pushed, server, pushed);
+}
+
+#[test]
 fn half_a_move_is_not_left_behind() {
     // Both moved 1; the server moved x along with it, from elsewhere.
     let base = "1\n2\n3\n4\n5\nx\n6";
