@@ -336,3 +336,53 @@ async fn an_export_comes_back_under_a_schema_that_asks_for_more() {
     let Refused::Entry(flaw) = refused else { panic!("{refused:?}") };
     assert_eq!("records[0]: word is too large (too_large)", flaw.to_string());
 }
+
+#[tokio::test]
+async fn a_push_that_comes_again_after_a_change_of_the_schema_is_still_the_same() {
+    let with =
+        || notes([Field::new(2, "old", FieldType::text(9)), Field::new(3, "on", FieldType::Flag)]);
+    let without = || notes([]);
+    for (before, after) in [(with(), without()), (without(), with())] {
+        let store = Arc::new(MemoryStore::new());
+        let earlier = engine(&store, before);
+        push(&earlier, "a", None, 0, json!({"title": "t", "old": "0", "on": false})).await;
+        let first = || json!({"old": "A", "on": true});
+        push(&earlier, "a", Some(1), 2, first()).await;
+        let later = engine(&store, after);
+        // Its clock is slow, so its edit is the earlier one, and knows the other.
+        push(&later, "b", Some(2), 1, json!({"old": "B", "on": false})).await;
+
+        let again = push(&later, "a", Some(1), 2, first()).await;
+
+        assert_eq!("unchanged", again["outcome"], "{again}");
+        assert_eq!((json!("B"), json!(false)), {
+            let now = read(&later).await;
+            (now["old"].clone(), now["on"].clone())
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_lost_between_two_edits_of_one_request_is_in_the_history() {
+    let schema = notes([Field::new(2, "one", FieldType::text(9)).merge(Merge::First)]);
+    let engine = engine(&Arc::new(MemoryStore::new()), schema);
+    push(&engine, "a", None, 0, json!({"title": "t"})).await;
+    push(&engine, "b", Some(1), 1, json!({"one": "early"})).await;
+    let edit = |minute: u32, set: Json| {
+        json!({"kind": "note", "id": ID, "base": 1, "set": set,
+            "editedAt": format!("2026-11-22T10:{minute:02}:00Z")})
+    };
+    let pushes = [
+        edit(2, json!({"title": "T"})),
+        edit(3, json!({"one": "lost"})),
+        edit(4, json!({"title": "U"})),
+    ];
+    ask(&engine, &json!({"deviceId": "a", "push": pushes})).await;
+
+    let key = Key { kind: KindNumber::new(3), id: RecordId::parse(ID).unwrap() };
+    for limit in [1, 9] {
+        let page = engine.history_of(&kai(), key, None, limit, 1 << 20).await.unwrap();
+        let lost = page.versions[0].lost.iter().map(|lost| lost.value.clone());
+        assert_eq!(vec![Value::Text("lost".to_owned())], lost.collect::<Vec<_>>(), "{limit}");
+    }
+}

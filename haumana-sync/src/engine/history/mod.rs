@@ -238,12 +238,15 @@ impl Walk {
 
     fn take(&mut self, version: HistoryVersion, content_bytes: usize) {
         self.bytes += content_bytes;
-        let last = self.versions.last_mut().filter(|(last, _)| last.version == version.version);
-        match (last, version.side) {
+        let is_here = self.versions.last().is_some_and(|(last, _)| last.version == version.version);
+        match (self.versions.last_mut(), version.side) {
             // It was superseded between two reads: it is already here as the current version.
-            (Some(_), 0) => {}
-            (None, 0) => self.versions.push((version, Vec::new())),
+            (Some(_), 0) if is_here => {}
+            (_, 0) => self.versions.push((version, Vec::new())),
+            // A version in between, of several edits in one request, is not in the history. What
+            // lost there is listed with the version that they became.
             (Some((_, sides)), _) => sides.push(version),
+            // It was listed on the page before.
             (None, _) => {}
         }
     }

@@ -39,6 +39,19 @@ pub(crate) fn plan(
     }
 }
 
+/// The value as it is whether or not its field is declared: the value of a name that the schema does
+/// not have is JSON. A push that is repeated after a change of the schema is still the same.
+fn undeclared(value: &Value) -> Cow<'_, Value> {
+    let Value::Json(json) = value else { return Cow::Borrowed(value) };
+    let known = match json.as_str() {
+        "true" => Some(Value::Flag(true)),
+        "false" => Some(Value::Flag(false)),
+        text if text.starts_with('"') => serde_json::from_str(text).ok().map(Value::Text),
+        _ => None,
+    };
+    known.map_or(Cow::Borrowed(value), Cow::Owned)
+}
+
 /// Whether a device can name `base` for a record of this version. Numbers above the record's own
 /// are from another life, which skipped some. A wrong number must not use up all numbers that are
 /// left.
@@ -448,6 +461,7 @@ impl Push {
             false => String::new(),
         };
         let text = format!("{}\0{:?}\0{time}\0{name}\0", device.unwrap_or_default(), self.base);
+        let value = undeclared(value);
         let (tag, bytes) = value.canonical();
         Digest::of([text.as_bytes(), &[tag], bytes]).short()
     }
