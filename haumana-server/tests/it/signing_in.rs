@@ -284,7 +284,10 @@ fn the_most_talkative_log_of_every_call_holds_nothing_personal() {
     assert!(15 <= calls.len(), "every call that there is");
     assert!(statuses.iter().filter(|status| (200..300).contains(*status)).count() >= calls.len());
     let log = fs::read_to_string(log).unwrap();
-    assert!(log.contains("TRACE") && calls.len() * 2 <= log.matches("request_id=").count());
+    assert!(calls.len() * 2 <= log.matches("request_id=").count());
+    // Other libraries write whole requests at these levels.
+    let is_low = |line: &&str| line.contains(" TRACE ") || line.contains(" DEBUG ");
+    assert_eq!(None, log.lines().filter(is_low).find(|line| !line.contains(" haumana_")));
     let signature = token.rsplit('.').next().unwrap();
     for secret in ["Marked", "marked", "Haʻaheo", "example.org", signature, &token[40..80]] {
         let found = log.lines().find(|line| line.contains(secret));
