@@ -76,10 +76,11 @@ pub(crate) struct Place {
     #[arg(long, env = "HAUMANA_SCHEMA", value_name = "FILE", global = true)]
     pub(crate) schema: Option<PathBuf>,
 
-    /// How many days history is kept. Give the same number as the servers have.
-    #[arg(long, env = "HAUMANA_RETENTION_DAYS", default_value_t = 90, value_name = "DAYS")]
+    /// How many days history is kept. Without it, as many as when the data was served last, or 90.
+    /// With DynamoDB give the same number as the functions have, or 90 counts.
+    #[arg(long, env = "HAUMANA_RETENTION_DAYS", value_name = "DAYS")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=36_500), global = true)]
-    pub(crate) retention_days: u32,
+    pub(crate) retention_days: Option<u32>,
 
     /// The file with the key of the hashes that name users in logs. Without it, the file beside the
     /// database.

@@ -36,6 +36,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const DAY_MS: i64 = 86_400_000;
+/// If nobody says for how many days history is kept.
+const RETENTION_DAYS: u32 = 90;
 const DAY_SECS: u64 = 86_400;
 /// How many days longer than the retention history stays in DynamoDB.
 ///
@@ -110,7 +112,12 @@ impl Opened {
     ) -> Result<Self, Problem> {
         let schema = schema(place, &*store).await?;
         let mut config = EngineConfig::new(generation);
-        config.retention_ms = i64::from(place.retention_days) * DAY_MS;
+        let kept = match place.store {
+            StoreKind::Dynamodb => None,
+            _ => succession::retention_days(&*store).await.map_err(|error| Problem::of(&error))?,
+        };
+        let days = place.retention_days.or(kept).unwrap_or(RETENTION_DAYS);
+        config.retention_ms = i64::from(days) * DAY_MS;
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
         let engine = Engine::of(schema, store.clone(), clock, random, config);
         let (all, store) = (store.clone(), store);
@@ -268,7 +275,7 @@ pub(crate) async fn database(
 
 /// The store has no allowance: an operator's reads are not charged to the account.
 fn tables(place: &Place, schema: &Schema) -> Result<DynamoStore, Problem> {
-    let days = u64::from(place.retention_days) + TTL_MARGIN_DAYS;
+    let days = u64::from(place.retention_days.unwrap_or(RETENTION_DAYS)) + TTL_MARGIN_DAYS;
     Ok(DynamoStore::open(DynamoOptions {
         prefix: place.table_prefix.clone(),
         region: place.region.clone(),

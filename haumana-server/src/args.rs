@@ -98,11 +98,12 @@ pub(crate) struct Args {
     #[arg(global = true)]
     pub(crate) generation: u32,
 
-    /// How many days earlier versions, and values that lost, are kept.
-    #[arg(long, env = "HAUMANA_RETENTION_DAYS", default_value_t = 90, value_name = "DAYS")]
+    /// How many days earlier versions, and values that lost, are kept. Without it, as many as when
+    /// the data was served last, or 90. With DynamoDB always 90 without it.
+    #[arg(long, env = "HAUMANA_RETENTION_DAYS", value_name = "DAYS")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=36_500))]
     #[arg(global = true)]
-    pub(crate) retention_days: u32,
+    pub(crate) retention_days: Option<u32>,
 
     /// A schema file with the kinds of record that this server keeps, in TOML, or in JSON if its
     /// name ends in .json; see docs/schema.md. Without it they are pieces and practice sessions.

@@ -10,6 +10,7 @@
 use crate::args::Args;
 use crate::directory::{self, SqliteDirectory};
 use crate::problem::Problem;
+use crate::retention;
 use crate::say::say;
 use crate::schema;
 use crate::serve;
@@ -38,7 +39,9 @@ pub(crate) async fn erase_again(
         true => Some(Arc::new(SqliteDirectory::open(&path)?)),
         false => None,
     };
-    let finished = upkeep(args, operated, directory).finish_erasures().await;
+    // An erasure does not look at it.
+    let days = args.retention_days.unwrap_or(retention::DEFAULT_DAYS);
+    let finished = upkeep(args, operated, directory, days).finish_erasures().await;
     finished.map_err(|error| Problem::of_store(&*error))?;
     Ok(match found {
         1 => say("1 account was erased since, and is erased again"),
@@ -51,7 +54,8 @@ pub(crate) async fn erase_again(
 /// It goes through all users in slices, with pauses, so a server may run beside it.
 pub(crate) async fn sweep(args: &Args) -> Result<(), Problem> {
     let operated = store::operate(args, &schema::read(args)?).await?;
-    let deleted = upkeep(args, operated, None).sweep().await;
+    let days = retention::of(args, &*operated.operate).await?;
+    let deleted = upkeep(args, operated, None, days).sweep().await;
     let deleted = deleted.map_err(|error| Problem::of_store(&*error))?;
     Ok(match deleted {
         1 => say("1 entry of history was past its retention"),
@@ -64,9 +68,11 @@ fn upkeep(
     args: &Args,
     Operated { store, operate, generation }: Operated,
     directory: Option<Arc<SqliteDirectory>>,
+    retention_days: u32,
 ) -> Upkeep {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let config = serve::engine_config(args, generation);
+    let mut config = serve::engine_config(args, generation);
+    config.retention_ms = retention::ms(retention_days);
     let retention_ms = config.retention_ms;
     let engine = Arc::new(Engine::new(store.clone(), clock.clone(), random, config));
     Upkeep { operate, store, engine, directory, clock, caller_key: None, retention_ms }

@@ -90,6 +90,7 @@ mod pages;
 mod private;
 mod problem;
 mod restore;
+mod retention;
 mod say;
 mod schema;
 mod serve;

@@ -23,6 +23,7 @@ use crate::drain::drain;
 use crate::memory;
 use crate::metering::Metrics;
 use crate::problem::Problem;
+use crate::retention;
 use crate::schema;
 use crate::sign_in::{self, SignIn};
 use crate::store::{self, Opened};
@@ -49,7 +50,6 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 ///
 /// Printed at the start.
 const GUIDE: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/SUMMARY.md");
-const DAY_MS: i64 = 86_400_000;
 
 /// Serves until a signal comes.
 ///
@@ -60,7 +60,7 @@ const DAY_MS: i64 = 86_400_000;
 ///
 /// [`Problem`]: what keeps it from starting. Once it serves, it returns an error only if accepting
 /// connections cannot go on.
-pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
+pub(crate) async fn serve(mut args: Args) -> Result<(), Problem> {
     let listener = listen(&args).await?;
     let address = listener.local_addr()?;
     let metrics = match args.metrics {
@@ -79,6 +79,9 @@ pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
             "a later schema was used for these records before; it stays their last schema"
         );
     }
+    let retention_days = retention::of(&args, &*opened.operate).await?;
+    args.retention_days = Some(retention_days);
+    retention::keep(&args, &*opened.operate, retention_days).await?;
     let directory = Arc::new(SqliteDirectory::open(&directory::beside(&args.db))?);
     let operate = opened.needs_upkeep.then(|| (opened.operate.clone(), opened.store.clone()));
     let room = connections::room();
@@ -166,8 +169,8 @@ pub(crate) fn engine_config(args: &Args, generation: Generation) -> EngineConfig
     config
 }
 
-pub(crate) fn retention_ms(args: &Args) -> i64 {
-    i64::from(args.retention_days) * DAY_MS
+fn retention_ms(args: &Args) -> i64 {
+    retention::ms(args.retention_days.unwrap_or(retention::DEFAULT_DAYS))
 }
 
 /// Says where everything is, and how to try it.

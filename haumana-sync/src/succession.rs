@@ -102,7 +102,9 @@ pub async fn succeed(
             schema.succeed(last).map_err(SuccessionError::Refused)?;
         }
         let before = last.filter(|last| *last != schema);
-        match store.keep_schema(text.as_deref(), &written(schema, before)).await {
+        let retention_days = kept.as_ref().and_then(|kept| kept.retention_days);
+        let next = written(schema, before, retention_days);
+        match store.keep_schema(text.as_deref(), &next).await {
             Ok(()) => return Ok(Succession::New),
             // Another server keeps its schema at the same time, or the answer was lost.
             Err(error) if matches!(error.kind(), RACED | LOST) => lost = Some(error),
@@ -124,6 +126,61 @@ pub async fn last(store: &dyn Operate) -> Result<Option<Schema>, SuccessionError
     Ok(text.as_deref().map(Kept::read).transpose()?.map(|kept| kept.last))
 }
 
+/// Returns for how many days the history of a store was kept when it was last served; `None` if that
+/// was never said.
+///
+/// A program that is not given a retention of its own uses this one: with a shorter one it would
+/// delete history for good.
+///
+/// # Errors
+///
+/// [`SuccessionError::Newer`] if this program cannot read it.
+pub async fn retention_days(store: &dyn Operate) -> Result<Option<u32>, SuccessionError> {
+    let text = store.kept_schema().await?;
+    Ok(text.as_deref().map(Kept::read).transpose()?.and_then(|kept| kept.retention_days))
+}
+
+/// Keeps for how many days history is kept, beside the schema. A host calls it after [`succeed`];
+/// before a schema is kept, it changes nothing.
+///
+/// ```
+/// use haumana_sync::store::MemoryStore;
+/// use haumana_sync::{repertoire, succession};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let store = MemoryStore::new();
+/// succession::succeed(&store, &repertoire::schema(), None).await?;
+/// assert_eq!(None, succession::retention_days(&store).await?);
+///
+/// succession::keep_retention_days(&store, 365).await?;
+/// assert_eq!(Some(365), succession::retention_days(&store).await?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`succeed`].
+pub async fn keep_retention_days(store: &dyn Operate, days: u32) -> Result<(), SuccessionError> {
+    let mut lost = None;
+    for _ in 0..COMMIT_TRIES {
+        let Some(text) = store.kept_schema().await? else { return Ok(()) };
+        let kept = Kept::read(&text)?;
+        if kept.retention_days == Some(days) {
+            return Ok(());
+        }
+        let next = written(&kept.last, kept.before.as_ref(), Some(days));
+        match store.keep_schema(Some(&text), &next).await {
+            Ok(()) => return Ok(()),
+            Err(error) if matches!(error.kind(), RACED | LOST) => lost = Some(error),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let contended = || store::Error::new("keep_schema", RACED);
+    Err(lost.unwrap_or_else(contended).into())
+}
+
 const RACED: store::ErrorKind = store::ErrorKind::Conflict;
 const LOST: store::ErrorKind = store::ErrorKind::Unknown;
 
@@ -131,6 +188,7 @@ const LOST: store::ErrorKind = store::ErrorKind::Unknown;
 struct Kept {
     last: Schema,
     before: Option<Schema>,
+    retention_days: Option<u32>,
 }
 
 /// The same as text: each schema as it writes itself.
@@ -141,6 +199,8 @@ struct Text<'a> {
     schema: &'a RawValue,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     before: Option<&'a RawValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retention_days: Option<u32>,
 }
 
 impl Kept {
@@ -148,11 +208,14 @@ impl Kept {
         let newer = |error: &dyn std::fmt::Display| SuccessionError::Newer(error.to_string());
         let text: Text<'_> = serde_json::from_str(text).map_err(|error| newer(&error))?;
         let schema = |raw: &RawValue| Schema::from_json(raw.get()).map_err(|error| newer(&error));
-        Ok(Self { last: schema(text.schema)?, before: text.before.map(schema).transpose()? })
+        let before = text.before.map(schema).transpose()?;
+        Ok(Self { last: schema(text.schema)?, before, retention_days: text.retention_days })
     }
 }
 
-fn written(schema: &Schema, before: Option<&Schema>) -> String {
+fn written(schema: &Schema, before: Option<&Schema>, retention_days: Option<u32>) -> String {
     let before = before.map(|before| format!(r#","before":{}"#, before.to_json()));
-    format!(r#"{{"schema":{}{}}}"#, schema.to_json(), before.unwrap_or_default())
+    let retention = retention_days.map(|days| format!(r#","retention_days":{days}"#));
+    let more = before.unwrap_or_default() + &retention.unwrap_or_default();
+    format!(r#"{{"schema":{}{more}}}"#, schema.to_json())
 }

@@ -72,6 +72,27 @@ fn history_past_its_retention_is_ignored_at_once_and_leaves_the_file_without_its
 }
 
 #[test]
+fn a_server_that_is_not_told_the_retention_uses_that_of_the_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start_with(folder.path(), &["--retention-days", "365"]);
+    push_twice(&server, "kumu", "Ka mua loa", "Ka hope");
+    server.terminate();
+    assert!(server.ended_well());
+    let database = Connection::open(folder.path().join("haumana.db")).unwrap();
+    database.execute("UPDATE history SET at = at - ?1", [100_i64 * 86_400_000]).unwrap();
+    drop(database);
+
+    // As an operator starts one beside the one in use, or with the setting misspelt.
+    let server = Server::start(folder.path());
+    assert_eq!(1, export(&server, "kumu")["history"].as_array().unwrap().len());
+    server.terminate();
+    assert!(server.ended_well());
+
+    let server = Server::start_with(folder.path(), &["--retention-days", "30"]);
+    assert_eq!(0, export(&server, "kumu")["history"].as_array().unwrap().len());
+}
+
+#[test]
 fn after_204_nothing_of_the_account_is_in_any_file_and_a_killed_server_leaves_none() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());

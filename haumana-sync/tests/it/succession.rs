@@ -3,7 +3,9 @@
 use haumana_sync::repertoire;
 use haumana_sync::schema::{Field, FieldType, Kind, Schema};
 use haumana_sync::store::{MemoryStore, Operate};
-use haumana_sync::succession::{Succession, SuccessionError, succeed};
+use haumana_sync::succession::{
+    Succession, SuccessionError, keep_retention_days, retention_days, succeed,
+};
 
 /// A schema with one kind for each name; each has one field, which is a text or lines.
 fn schema(kinds: &[(u8, &'static str, FieldType)]) -> Schema {
@@ -94,4 +96,21 @@ async fn what_a_newer_program_has_kept_is_left_alone() {
         assert!(matches!(refused, SuccessionError::Newer(_)), "{text}: {refused}");
         assert_eq!(Some(text), store.kept_schema().await.unwrap().as_deref());
     }
+}
+
+#[tokio::test]
+async fn the_retention_stays_with_the_data_whatever_schema_follows() {
+    let store = MemoryStore::new();
+    keep_retention_days(&store, 7).await.unwrap();
+    assert_eq!(None, retention_days(&store).await.unwrap(), "there is no data yet");
+    succeed(&store, &notes(), None).await.unwrap();
+
+    keep_retention_days(&store, 365).await.unwrap();
+    let said = succeed(&store, &notes_and_books(), None).await.unwrap();
+
+    assert_eq!((Succession::New, Some(365)), (said, retention_days(&store).await.unwrap()));
+    keep_retention_days(&store, 30).await.unwrap();
+    assert_eq!(Succession::Same, succeed(&store, &notes_and_books(), None).await.unwrap());
+    assert_eq!(Succession::Earlier, succeed(&store, &notes(), None).await.unwrap());
+    assert_eq!(Some(30), retention_days(&store).await.unwrap());
 }
