@@ -503,6 +503,9 @@ def leave_out(chunks, tokens, later, ledger):
 def audit(chunks, tokens, later, fates):
     """Gives up what does not add up; returns whether all did."""
     earlier = 3 - later
+    for chunk in chunks:
+        if chunk.how == "mixed lines" and fates.invents(chunk, tokens):
+            chunk.how = "clash"
     if any(c.clashes() for c in chunks) and not any(c.has_edit_of(earlier) for c in chunks):
         return True
     for round_ in range(17):
@@ -559,6 +562,17 @@ class Fates:
         elif chunk.how != "gone":
             held = self.of_side(chunk, tokens, chunk.how if chunk.how in (SERVER, PUSHED) else later)
         return held
+
+    def invents(self, chunk, tokens):
+        """Whether a mixed text has lines that nobody wrote beyond those that both sides edited."""
+        own = set(chunk.part(tokens, SERVER)) | set(chunk.part(tokens, PUSHED)) | set(chunk.part(tokens, 0))
+        new = sum(not is_blank(line) and line not in own for line in names(cut_lines(chunk.text)))
+        both = 0
+        for at in range(*chunk.ranges[0]):
+            places = [(side, self.to[side][at]) for side in (SERVER, PUSHED)]
+            both += all(place is not None and chunk.ranges[side][0] <= place < chunk.ranges[side][1]
+                        and tokens[side][place] != tokens[0][at] for side, place in places)
+        return both < new
 
     def of_side(self, chunk, tokens, side):
         own = self.back[side][slice(*chunk.ranges[side])]

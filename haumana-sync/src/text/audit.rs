@@ -32,6 +32,10 @@ pub(super) fn audit(
     fates: &Fates<'_>,
     later: Side,
 ) -> Audit {
+    for chunk in chunks.iter_mut().filter(|chunk| fates.invents(chunk)) {
+        crate::mark::hit!(text_lines_that_nobody_wrote_are_given_up);
+        chunk.how = How::Clash;
+    }
     let has_clash = chunks.iter().any(Chunk::clashes);
     if has_clash && !chunks.iter().any(|chunk| chunk.has_edit_of(later.other())) {
         // The text is the later side's already.

@@ -13,6 +13,7 @@ use super::token::{Tokens, nfc};
 use super::weave::{Chunk, How, Region};
 use imara_diff::{Interner, Token};
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 // LIMIT: a word in more new lines than this does not show which line became which.
 const LINES_OF_A_WORD: usize = 16;
@@ -64,6 +65,32 @@ impl<'a> Fates<'a> {
             !self.tokens.is_blank(Token(at as u32)) && !(-n_deleted..=0).contains(more)
         };
         more.iter().zip(&n_deleted).enumerate().map(is_bad).collect()
+    }
+
+    /// Whether a text with words of both sides has lines that nobody wrote, beyond one for each line
+    /// that both sides edited: words were then matched that have nothing to do with each other.
+    pub(super) fn invents(&self, chunk: &Chunk) -> bool {
+        let How::MixedLines(text, _) = &chunk.how else { return false };
+        let (region, tokens) = (&chunk.region, &self.tokens.of);
+        let mut own: HashSet<Cow<'_, str>> =
+            region.base.clone().map(|at| text_of(&self.lines.base, at)).collect();
+        for side in [Side::Server, Side::Pushed] {
+            let lines = self.lines.side(side);
+            own.extend(region.side(side).clone().map(|at| text_of(lines, at)));
+        }
+        let cut = Cut::lines(text);
+        let lines = (0..cut.len()).map(|at| text_of(&cut, at));
+        let n_new = lines.filter(|line| !line.trim().is_empty() && !own.contains(line)).count();
+        let is_edited = |side: Side, at: usize| {
+            let place = self.side(side).to.get(at).copied().flatten();
+            let place = place.filter(|place| region.side(side).contains(place));
+            place.is_some_and(|place| tokens.side(side).get(place) != tokens.base.get(at))
+        };
+        let by_both = region
+            .base
+            .clone()
+            .filter(|at| is_edited(Side::Server, *at) && is_edited(Side::Pushed, *at));
+        by_both.count() < n_new
     }
 
     fn side(&self, side: Side) -> &Fate {

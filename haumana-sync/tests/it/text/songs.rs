@@ -114,6 +114,15 @@ fn a_line_that_both_moved_into_one_stretch_is_there_in_one_form() {
 }
 
 #[test]
+fn words_of_lines_that_have_nothing_to_do_with_each_other_are_not_mixed() {
+    cov_mark::check!(text_lines_that_nobody_wrote_are_given_up);
+    // Both sides know lines that the base has not, as behind a restore.
+    let server = "k0 new\nk2 other\n\nHui e ka pua";
+    let pushed = "before\n\nmore\nk0 new\nk1 a wai c\nk2 other\n";
+    check_clash("k0 wai", server, pushed, &format!("{server}\n"), pushed);
+}
+
+#[test]
 fn half_a_move_is_not_left_behind() {
     // Both moved 1; the server moved x along with it, from elsewhere.
     let base = "1\n2\n3\n4\n5\nx\n6";
