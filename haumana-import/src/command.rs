@@ -20,7 +20,7 @@ use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::repertoire;
 use haumana_sync::store::{Generation, MemoryStore};
 use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -230,7 +230,31 @@ pub fn report_file(path: &Path) -> Result<Box<dyn Write + Send>> {
     Ok(Box::new(BufWriter::new(file)))
 }
 
+/// Whether a file is empty, or begins as a report does.
+fn is_report(path: &Path) -> std::io::Result<bool> {
+    const START: &[u8] = br#"{"table":"#;
+    let mut start = Vec::new();
+    File::open(path)?.take(START.len() as u64).read_to_end(&mut start)?;
+    Ok(start.is_empty() || start == START)
+}
+
+/// Says how far it is, and what went wrong. If nobody reads that, the work goes on.
+pub fn tell(line: impl std::fmt::Display) {
+    // The exit code tells how it ended.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 fn private(path: &Path) -> std::io::Result<File> {
+    match std::fs::metadata(path) {
+        // A terminal, a pipe, `/dev/null`: it is written to, and never replaced.
+        Ok(there) if !there.is_file() => return OpenOptions::new().write(true).open(path),
+        Ok(_) if !is_report(path)? => {
+            return Err(std::io::Error::other(
+                "it is no report of an earlier run; name another file",
+            ));
+        }
+        _ => {}
+    }
     // An earlier report is replaced. If it was a link, the target of the link is not touched.
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),

@@ -12,7 +12,7 @@ use crate::attribute::{Attribute, Item};
 use crate::error::{Error, ErrorKind, Result};
 use crate::item::{Refused, Table};
 use haumana_app::WireVersion;
-use haumana_sync::engine::{Changed, Engine};
+use haumana_sync::engine::{self, Changed, Engine};
 use haumana_sync::id::{KindNumber, UserId};
 use haumana_sync::record::Value;
 use haumana_sync::repertoire::{Piece, Session};
@@ -60,16 +60,23 @@ pub struct Exported {
     pub sessions: u64,
     /// Records that cannot be put.
     pub refused: u64,
+    /// Accounts that cannot be read now, or not completely: one that is being imported or erased, and
+    /// one with records that cannot be read.
+    pub incomplete: u64,
 }
 
 impl fmt::Display for Exported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { users, empty, pieces, sessions, refused } = self;
+        let Self { users, empty, pieces, sessions, refused, incomplete } = self;
         write!(
             f,
             "{users} users ({empty} with nothing), {pieces} pieces and {sessions} sessions "
         )?;
-        write!(f, "written, {refused} refused")
+        write!(f, "written, {refused} refused")?;
+        match incomplete {
+            0 => Ok(()),
+            n => write!(f, ", {n} accounts incomplete"),
+        }
     }
 }
 
@@ -79,6 +86,8 @@ impl fmt::Display for Exported {
 /// `written_at` becomes `lastSyncedAt` of each item: give all users of a run the same time. The
 /// counts are added to `exported`, so it can count a whole run. If an account changes meanwhile,
 /// its export is not one consistent state; freeze the API first.
+///
+/// Returns why the account is not complete in the sink, if it is not. Others are not held up by it.
 ///
 /// # Errors
 ///
@@ -90,12 +99,24 @@ pub async fn export_user(
     sink: &mut dyn Sink,
     exported: &mut Exported,
     each_refused: &mut (dyn FnMut(Table, &Item, &Refused) -> Result<()> + Send),
-) -> Result<()> {
+) -> Result<Option<&'static str>> {
     let unanswered = || Error::new(ErrorKind::Source, "the store does not answer");
     let (mut cursor, mut n_live) = (None, 0);
     loop {
         let page = engine.pull(user, cursor.as_deref(), PAGE_RECORDS, PAGE_BYTES).await;
-        let page = page.map_err(|error| unanswered().because(error))?;
+        let page = match page {
+            Ok(page) => page,
+            Err(error) => {
+                let why = match error.kind() {
+                    engine::ErrorKind::Importing => "an import is not finished",
+                    engine::ErrorKind::Erasing => "an erasure is not finished",
+                    _ => return Err(unanswered().because(error)),
+                };
+                exported.users += 1;
+                exported.incomplete += 1;
+                return Ok(Some(why));
+            }
+        };
         let mut items: BTreeMap<Table, Vec<Item>> = BTreeMap::new();
         for change in &page.changes {
             if let Some((table, item)) = item_of(user, change, written_at)? {
@@ -119,7 +140,10 @@ pub async fn export_user(
         if !page.more {
             exported.users += 1;
             exported.empty += u64::from(n_live == 0);
-            return Ok(());
+            // Without a digest, something of the account is in none of its pages.
+            let is_whole = page.digest.is_some();
+            exported.incomplete += u64::from(!is_whole);
+            return Ok((!is_whole).then_some("some of its records cannot be read"));
         }
         cursor = page.cursor;
     }

@@ -5,7 +5,7 @@
 
 use clap::Parser;
 use haumana_api::SystemClock;
-use haumana_import::command::{Backend, MissingFile, StoreArgs, arguments, report_file};
+use haumana_import::command::{Backend, MissingFile, StoreArgs, arguments, report_file, tell};
 use haumana_import::{
     Error, ErrorKind, Exported, FolderSink, Found, Item, LiveTables, Outcome, Place, Refused,
     Report, Result, Sink, Table, chain, export_user,
@@ -68,10 +68,10 @@ fn main() -> ExitCode {
         .map_err(|error| Error::new(ErrorKind::Target, "no threads").because(error))
         .and_then(|runtime| runtime.block_on(run(&args)));
     match done {
-        Ok(exported) if exported.refused == 0 => ExitCode::SUCCESS,
+        Ok(exported) if exported.refused + exported.incomplete == 0 => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(2),
         Err(error) => {
-            eprintln!("haumana-export-legacy: {}", chain(&error));
+            tell(format_args!("haumana-export-legacy: {}", chain(&error)));
             ExitCode::FAILURE
         }
     }
@@ -90,16 +90,20 @@ async fn run(args: &Args) -> Result<Exported> {
     let (mut exported, mut printed) = (Exported::default(), Instant::now());
     // One time for all users: the functions send phones everything written after their last sync.
     let now = SystemClock.now();
-    for user in &users {
-        export_user(&engine, user, now, sink.as_mut(), &mut exported, &mut each_refused).await?;
+    for (number, user) in (1..).zip(&users) {
+        let left = export_user(&engine, user, now, sink.as_mut(), &mut exported, &mut each_refused);
+        if let Some(why) = left.await? {
+            // Nobody is named here.
+            tell(format_args!("user {number} of the list is incomplete: {why}"));
+        }
         if PRINT_EVERY <= printed.elapsed() {
             printed = Instant::now();
-            eprintln!("{exported}");
+            tell(&exported);
         }
     }
     sink.finish().await?;
     report.flush()?;
-    eprintln!("done: {exported}");
+    tell(format_args!("done: {exported}"));
     Ok(exported)
 }
 

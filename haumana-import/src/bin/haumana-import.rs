@@ -4,7 +4,7 @@
 //! ended early or the arguments are wrong.
 
 use clap::Parser;
-use haumana_import::command::{Backend, MissingFile, StoreArgs, arguments, report_file};
+use haumana_import::command::{Backend, MissingFile, StoreArgs, arguments, report_file, tell};
 use haumana_import::{
     Chain, Counts, DryRun, Error, ErrorKind, ExportFolder, LiveTable, Report, Result, ScanOptions,
     Service, Source, Table, Watch, chain, import,
@@ -78,8 +78,8 @@ fn main() -> ExitCode {
         Ok(counts) if counts.refused == 0 => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(2),
         Err(error) => {
-            eprintln!("haumana-import: {}", chain(&error));
-            eprintln!("haumana-import: what was taken stays; run it again");
+            tell(format_args!("haumana-import: {}", chain(&error)));
+            tell(format_args!("haumana-import: what was taken stays; run it again"));
             ExitCode::FAILURE
         }
     }
@@ -99,9 +99,9 @@ async fn run(args: &Args) -> Result<Counts> {
     let mut progress = Progress { printed: Instant::now() };
     let done = import(&engine, &mut source, &mut report, &mut progress).await;
     let verb = if args.dry_run { "would be done" } else { "done" };
-    eprintln!("{verb}: {}", report.counts);
+    tell(format_args!("{verb}: {}", report.counts));
     for (table, code, count) in report.codes() {
-        eprintln!("refused in {}: {count} × {code}", table.as_str());
+        tell(format_args!("refused in {}: {count} × {code}", table.as_str()));
     }
     done.map(|()| report.counts)
 }
@@ -115,7 +115,7 @@ fn sources(args: &Args) -> Result<Chain> {
     for (table, export, live) in tables {
         if let Some(folder) = export {
             let export = ExportFolder::open(table, folder)?;
-            eprintln!("{}: {} items in the export", table.as_str(), export.n_items());
+            tell(format_args!("{}: {} items in the export", table.as_str(), export.n_items()));
             sources.push(Box::new(export));
         }
         if let Some(name) = live {
@@ -142,7 +142,7 @@ impl Watch for Progress {
     fn page_done(&mut self, counts: &Counts) {
         if PRINT_EVERY <= self.printed.elapsed() {
             self.printed = Instant::now();
-            eprintln!("{counts}");
+            tell(counts);
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::support::{content, engine, piece, piece_key, run_items, session, user
 use haumana_import::{Attribute, ExportFolder, Exported, FolderSink, Item, Sink, Table};
 use haumana_import::{Refused, Result, export_user};
 use haumana_sync::engine::{EditTimes, Engine, Push, PushOp};
-use haumana_sync::store::MemoryStore;
+use haumana_sync::store::{Batch, Head, HeadState, MemoryStore, Revision, Store as _};
 use haumana_sync::time::UnixMillis;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -27,6 +27,36 @@ impl Sink for Kept {
     async fn finish(&mut self) -> Result<()> {
         Ok(())
     }
+}
+
+/// An account of which only the beginning was imported.
+#[tokio::test]
+async fn an_account_that_is_not_whole_holds_up_no_other() {
+    let store = Arc::new(MemoryStore::new());
+    let engine = engine(store.clone());
+    for name in ["kai", "noe"] {
+        run_items(&engine, Table::Pieces, &[piece(name, 1)]).await;
+    }
+    let head = store.head(&user("kai")).await.unwrap().unwrap();
+    let next = Head {
+        state: HeadState::Importing,
+        revision: Revision(head.revision.0 + 1),
+        ..head.clone()
+    };
+    let batch = Batch { head: next, records: Vec::new(), history: Vec::new() };
+    store.commit(&user("kai"), Some(&head), &batch).await.unwrap();
+    let (mut sink, mut exported) = (Kept::default(), Exported::default());
+    let at = UnixMillis::parse("2026-11-24T00:00:00.000Z").unwrap();
+    let mut never = |_: Table, _: &Item, _: &Refused| Ok(());
+
+    let mut said = Vec::new();
+    for name in ["kai", "noe"] {
+        let left = export_user(&engine, &user(name), at, &mut sink, &mut exported, &mut never);
+        said.push(left.await.unwrap());
+    }
+
+    assert_eq!(vec![Some("an import is not finished"), None], said);
+    assert_eq!((2, 1, 1), (exported.users, exported.pieces, exported.incomplete));
 }
 
 pub(crate) async fn export(engine: &Engine, owner: &str, sink: &mut dyn Sink) -> Exported {

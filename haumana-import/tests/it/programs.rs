@@ -82,6 +82,19 @@ fn what_could_not_be_taken_is_reported_and_shown_by_the_exit_code() {
     assert_eq!(vec![expected], refused);
 }
 
+#[test]
+fn a_report_replaces_nothing_but_a_report() {
+    let folder = tempfile::tempdir().unwrap();
+    exports(folder.path());
+    fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+
+    let arguments = [&BOTH[..], &["--report", "notes.txt"]].concat();
+    let (code, said) = run(IMPORT, folder.path(), &arguments);
+
+    assert_eq!(Some(1), code, "{said}");
+    assert_eq!("mine", fs::read_to_string(folder.path().join("notes.txt")).unwrap());
+}
+
 #[cfg(unix)]
 #[test]
 fn only_its_owner_may_read_a_report() {
@@ -89,7 +102,7 @@ fn only_its_owner_may_read_a_report() {
     let folder = tempfile::tempdir().unwrap();
     exports(folder.path());
     let report = folder.path().join("report.jsonl");
-    fs::write(&report, "of yesterday").unwrap();
+    fs::write(&report, "{\"table\":\"pieces\"}\n").unwrap();
     fs::set_permissions(&report, fs::Permissions::from_mode(0o644)).unwrap();
 
     run(IMPORT, folder.path(), &[&BOTH[..], &["--report", "report.jsonl"]].concat());
