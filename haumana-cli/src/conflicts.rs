@@ -163,7 +163,12 @@ fn value<'d>(
         (None, Some(file)) => read_text(file)?,
         (None, None) => {
             let both = [&conflict.kept, &conflict.lost].map(written_as).join("\n\n");
-            written.insert(editor::write(purpose, &both)?).text.clone()
+            let new = editor::write(purpose, &both)?;
+            if new.text == both {
+                let why = "nothing was changed in the editor, so nothing was decided";
+                return Err(Problem::Refused(why.to_owned()));
+            }
+            written.insert(new).text.clone()
         }
     };
     let value = parse_unit(kind, field, &text);

@@ -55,6 +55,7 @@ use haumana_sync::schema::Schema;
 use online::Online;
 use problem::Problem;
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use verbs::{Asked, Verb};
 
@@ -91,11 +92,14 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(answer) => {
-            // The reader of the output may stop early; that is no failure.
-            if let Some(answer) = answer {
-                answer::print(&answer, is_json).ok();
+            let printed = answer.map_or(Ok(()), |answer| answer::print(&answer, is_json));
+            match printed {
+                // The reader of the output may stop early; that is no failure.
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    failed(&Problem::File("-".into(), error), is_json)
+                }
+                _ => ExitCode::SUCCESS,
             }
-            ExitCode::SUCCESS
         }
         Err(problem) => failed(&problem, is_json),
     }
@@ -113,11 +117,13 @@ fn printed(command: &Command, schema: &Schema) -> Option<Result<(), Problem>> {
 }
 
 fn failed(problem: &Problem, is_json: bool) -> ExitCode {
-    if is_json {
-        eprintln!("{}", visible_json(&problem.to_json().to_string()));
+    let said = if is_json {
+        visible_json(&problem.to_json().to_string())
     } else {
-        eprintln!("{}", visible(&format!("haumana: {problem}")));
-    }
+        visible(&format!("haumana: {problem}"))
+    };
+    // If nobody reads the standard error, the exit code still tells.
+    writeln!(io::stderr(), "{said}").ok();
     ExitCode::from(problem.exit())
 }
 
@@ -126,7 +132,7 @@ fn misunderstood(error: &clap::Error, words: &[OsString], schema: &Schema) -> Ex
     error.print().ok();
     let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
     if let Some(known) = verbs::known(schema, error, &words) {
-        eprintln!("\n{}", visible(&known));
+        writeln!(io::stderr(), "\n{}", visible(&known)).ok();
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }

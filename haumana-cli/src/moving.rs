@@ -12,7 +12,7 @@ use haumana_replica::transport::{Call, ExportOutline, ExportPage, Transport};
 use haumana_replica::{Error, ErrorKind, Imported};
 use serde_json::json;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Seek, SeekFrom, Write as _};
 use std::path::Path;
 use tokio::sync::mpsc;
 
@@ -107,7 +107,10 @@ impl Online<'_> {
                 true => self.transport.export(&self.account, &mut Shown::on(io::stdout())).await,
                 false => self.transport.export(&self.account, &mut io::stdout()).await,
             };
-            return exported.map(|()| None).map_err(|error| self.problem(error));
+            exported.map_err(|error| self.problem(error))?;
+            // What is left in the buffer would be lost without a word at the end of the program.
+            let flushed = io::stdout().flush();
+            return flushed.map(|()| None).map_err(|error| Problem::File(path.into(), error));
         }
         if !force && path.exists() {
             return Err(Problem::Exists(path.into()));

@@ -127,6 +127,23 @@ fn a_decision_that_is_written_in_the_editor_does_not_hold_the_device() {
 
 #[test]
 #[cfg(unix)]
+fn an_editor_that_changes_nothing_decides_nothing() {
+    let world = world();
+    for device in ["phone", "ipad"] {
+        world.ok(device, &["edit", "t", "--author", device]);
+        world.ok(device, &["sync"]);
+    }
+    let before = world.ok("phone", &["conflicts"]);
+
+    let ran = edit_with(&world, "true", &["conflicts", "set", "--editor"]);
+
+    assert_ne!(0, ran.code);
+    assert!(ran.err.contains("nothing was decided"), "{}", ran.err);
+    assert_eq!(before, world.ok("phone", &["conflicts"]));
+}
+
+#[test]
+#[cfg(unix)]
 fn a_decision_that_came_too_late_leaves_what_was_written_in_a_file() {
     let world = world();
     for device in ["phone", "ipad"] {
