@@ -15,6 +15,7 @@ use crate::store::{
 use crate::time::UnixMillis;
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
 
 /// Returns a user of that name.
 pub fn user(name: &str) -> UserId {
@@ -350,21 +351,28 @@ pub async fn poll_times<T>(future: impl Future<Output = T>, polls: usize) -> Opt
     .await
 }
 
+/// How long a call that is not polled may hold up another one before both go on.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// Polls a future `polls` times, then pauses it until `meanwhile` is done, then finishes it.
 ///
-/// Returns its result, and whether it was done before `meanwhile` began.
+/// Returns its result, and whether it was done before `meanwhile` began. If the paused call holds up
+/// `meanwhile`, as in a store with one connection behind a lock, both go on side by side.
 pub async fn interrupted<T>(
     future: impl Future<Output = T>,
     polls: usize,
     meanwhile: impl Future<Output = ()>,
 ) -> (T, bool) {
     let mut future = std::pin::pin!(future);
-    let early = poll_times(future.as_mut(), polls).await;
+    let mut meanwhile = std::pin::pin!(meanwhile);
+    let Some(early) = poll_times(future.as_mut(), polls).await else {
+        return match tokio::time::timeout(PAUSE, meanwhile.as_mut()).await {
+            Ok(()) => (future.await, false),
+            Err(_) => (tokio::join!(future, meanwhile).0, false),
+        };
+    };
     meanwhile.await;
-    match early {
-        Some(value) => (value, true),
-        None => (future.await, false),
-    }
+    (early, true)
 }
 
 /// Runs futures side by side and returns their results in order.

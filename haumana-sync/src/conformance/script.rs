@@ -161,7 +161,8 @@ impl Script {
                 format!("{:?}", found.unwrap())
             }
             Call::Purge(who, at) => format!("{:?}", store.purge(user(who), *at).await.unwrap()),
-            Call::Erase(who) => format!("{:?}", store.erase(user(who)).await.unwrap()),
+            // When the bytes leave the files is the backend's own matter.
+            Call::Erase(who) => format!("{:?}", store.erase(user(who)).await.map(drop).unwrap()),
         }
     }
 

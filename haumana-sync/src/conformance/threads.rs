@@ -105,7 +105,7 @@ pub async fn handles_that_open_empty_storage_on_threads_at_once_work_together(
     race_on_one_head(&stores).await;
 }
 
-/// Each account works as if it were alone.
+/// Each account works as if it were alone, also while others are erased.
 pub async fn accounts_on_threads_do_not_disturb_each_other(store: Arc<dyn Store>) {
     let jobs = (0..THREADS).map(|thread| {
         let store = Arc::clone(&store);
@@ -120,6 +120,11 @@ pub async fn accounts_on_threads_do_not_disturb_each_other(store: Arc<dyn Store>
                 head = Some(batch.head);
                 let found = answered("a head", store.head(&noe).await);
                 assert_eq!(head, found, "an account has the head that its only writer wrote");
+                if thread == 0 && round % 4 == 0 {
+                    let gone = user(&format!("gone {round}"));
+                    assert!(commit(&*store, &gone, None, &batch_by(None, 900, round)).await);
+                    answered("an erasure", store.erase(&gone).await);
+                }
             }
             (head, written)
         })

@@ -162,4 +162,6 @@ mistakes! {
     OneFileForAll
     /// No call yields, and a purge puts back, without a lock, the account that it has read.
     PurgedWithoutLock
+    /// No call yields, and an erasure puts back, without a lock, all other accounts that it has read.
+    ErasedWithoutLock
 }
