@@ -120,7 +120,11 @@ impl DynamoStore {
         let puts: Vec<(TableSchema, Item)> = records.chain(history).chain(slip).collect();
 
         let sizes: Vec<usize> = puts.iter().map(|(_, item)| rules::item_bytes(item)).collect();
-        let fits = sizes.iter().all(|size| *size <= ITEM_BYTES)
+        // DYNAMODB: the limit is for an item together with its entry in a local index,
+        // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html.
+        let entry = |(table, item): &(TableSchema, Item)| rules::entry_bytes(*table, item);
+        let entries = puts.iter().map(|put| entry(put).unwrap_or_default());
+        let fits = sizes.iter().zip(entries).all(|(size, entry)| size + entry <= ITEM_BYTES)
             && sizes.iter().sum::<usize>() <= TRANSACTION_BYTES - ITEM_BYTES
             && batch.head.revision.0 <= LAST_REVISION;
         if !fits {

@@ -11,7 +11,7 @@
 use crate::error::{Class, Failure};
 use crate::heads;
 use crate::items::{Item, key_item, n};
-use crate::listing::torn;
+use crate::listing::{Looks, torn};
 use crate::meter::Direction;
 use crate::past::{SLIPS, Slip, slips_before};
 use crate::requests::{AT_ONCE, Asked, NOT_SO, Order, Range, Through};
@@ -157,14 +157,16 @@ impl DynamoStore {
     /// Otherwise an erasure that queries while the last commit is half visible would leave the
     /// other half behind.
     async fn wait_until_whole(&self, user: &UserId) -> Result<()> {
-        let mut call = self.writing("erase");
-        let Some(head) = self.stored_head(&mut call, user).await? else {
-            return Ok(());
-        };
+        let (mut call, mut looks) = (self.writing("erase"), Looks::default());
         for table in [PIECES, SESSIONS] {
             loop {
+                // Another erasure may have deleted the records and told the head to forget them.
+                let Some(head) = self.stored_head(&mut call, user).await? else {
+                    return Ok(());
+                };
                 let listed = self.list_behind(&mut call, user, table, Range::All).await?;
-                if !head.is_missing(table, &listed, |_| true) {
+                // A record that a person has deleted or damaged by hand is never found.
+                if !head.is_missing(table, &listed, |_| true) || looks.are_enough(&head) {
                     break;
                 }
                 call.wait(torn()).await?;

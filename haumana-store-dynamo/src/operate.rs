@@ -68,9 +68,10 @@ impl Operate for DynamoStore {
     }
 
     async fn erasing(&self, limit: usize) -> Result<Vec<UserId>> {
-        let mut call = self.writing("erasing");
         let (mut found, mut from) = (Vec::new(), None);
         loop {
+            // A call for each page: the whole table takes longer than one may.
+            let mut call = self.writing("erasing");
             let answer = self.scan(&mut call, PIECES, from.take(), None).await?;
             let heads = heads_in(&call, &answer)?;
             let erasing = heads.into_iter().filter(|(_, head)| head.state == HeadState::Erasing);
@@ -85,8 +86,9 @@ impl Operate for DynamoStore {
 
     async fn users(&self, place: Option<&ScanPlace>, limit: usize) -> Result<UserPage> {
         let mut from = place.and_then(|place| decode_place(PIECES, &place.0));
-        let (mut call, limit) = (self.writing("users"), limit.max(1));
+        let limit = limit.max(1);
         loop {
+            let mut call = self.writing("users");
             let answer = self.scan(&mut call, PIECES, from.take(), None).await?;
             let user = |item: &Item| head_user(text(item, PIECES.partition).ok()?);
             let heads = answer.items.iter().filter_map(|item| Some((user(item)?, item)));
@@ -150,9 +152,9 @@ impl DynamoStore {
         if !std::ptr::eq(self, journal) {
             self.carry(&journaled).await?;
         }
-        let mut call = self.writing("replay");
         let (mut replayed, mut from) = (0, None);
         loop {
+            let mut call = self.writing("replay");
             let answer = self.scan(&mut call, PIECES, from.take(), None).await?;
             for (user, head) in heads_in(&call, &answer)? {
                 if let Some(next) = journaled.lives.head_to_erase(&user, &head) {

@@ -112,6 +112,8 @@ impl Call {
     pub(crate) async fn wait(&mut self, failure: Failure) -> Result<()> {
         self.is_unsettled |= failure.class == Class::Lost;
         if let Class::Refused(kind) = failure.class {
+            // An earlier request of this call may have been done.
+            let kind = if self.is_unsettled { self.lost } else { kind };
             return Err(Error::with_source(self.op, kind, failure));
         }
         let wait = self.next_wait.mul_f64(fraction());
