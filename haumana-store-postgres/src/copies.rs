@@ -18,6 +18,8 @@ use tokio_postgres::IsolationLevel;
 /// original.
 const TABLES: [&str; 4] = ["haumana", "heads", "records", "history"];
 const JOURNAL: [&str; 2] = ["key", "lives"];
+/// A journal that no program of today has opened lacks these.
+const FLOORS: [&str; 2] = ["floors", "carried"];
 
 /// Whether the journal of erasures is copied with the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +69,10 @@ pub async fn copy(options: &PostgresOptions, to: &str, with: WithJournal) -> Res
     if with == WithJournal::Yes {
         let (from, to) = (journal::name_of(from), journal::name_of(to));
         transaction.batch_execute(&copying(&from, &to, &JOURNAL)).await?;
+        let look = "SELECT to_regclass($1 || '.floors') IS NOT NULL";
+        if transaction.query_one(look, &[&from]).await?.try_get(0)? {
+            transaction.batch_execute(&copying(&from, &to, &FLOORS)).await?;
+        }
     }
     Ok(transaction.commit().await?)
 }

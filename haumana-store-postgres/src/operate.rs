@@ -71,6 +71,9 @@ impl Operate for PostgresStore {
 
     async fn replay_erasures(&self) -> Result<usize> {
         let lives = self.look("replay", &self.statements.lives, &[]).await?;
+        if lives.is_empty() {
+            return Ok(0);
+        }
         let floors = self.look("replay", &self.statements.floors, &[]).await?;
         let journal = Journal::of(self.journal_key, &lives, &floors, &[]);
         self.replay(&journal.map_err(corrupt("replay"))?).await

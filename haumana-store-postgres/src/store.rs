@@ -112,11 +112,10 @@ impl PostgresStore {
         let statements = Statements::of(name);
         let listening = Listening::to(options)?;
         let store = Self { connections, statements, life, journal_key, listening };
-        if life.begun.is_some() {
-            // Restored tables may have accounts that were erased since.
-            let replayed = store.replay_erasures().await;
-            replayed.map_err(|error| OpenError::with_source(OpenErrorKind::Server, error))?;
-        }
+        // At each start, not only at the first one after a restore: the program that began the new
+        // life may have ended before this was done, or may still be at it.
+        let replayed = store.replay_erasures().await;
+        replayed.map_err(|error| OpenError::with_source(OpenErrorKind::Server, error))?;
         Ok(store)
     }
 
