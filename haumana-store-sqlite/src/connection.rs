@@ -63,6 +63,8 @@ fn try_open_writer(options: &SqliteOptions) -> Result<Connection, OpenError> {
     files::make(path).map_err(|error| OpenError::from_io(path, error))?;
     let connection = Connection::open_with_flags(path, FLAGS).map_err(sqlite)?;
     connection.busy_timeout(options.busy_timeout).map_err(sqlite)?;
+    // Until the mover says otherwise. If opening fails, SQLite would move the log uncleaned.
+    keep_log_at_end(&connection, true).map_err(sqlite)?;
     if connection.is_readonly("main").map_err(sqlite)? {
         return Err(OpenError::new(path, OpenErrorKind::ReadOnly));
     }
@@ -105,7 +107,7 @@ pub(crate) fn open_reader(path: &Path, busy_timeout: Duration) -> Result<Connect
     let sqlite = |error| OpenError::from_sqlite(path, error);
     let connection = Connection::open_with_flags(path, FLAGS).map_err(sqlite)?;
     connection.busy_timeout(busy_timeout).map_err(sqlite)?;
-    keep_log_at_end(&connection).map_err(sqlite)?;
+    keep_log_at_end(&connection, true).map_err(sqlite)?;
     prepare_once(&connection).map_err(sqlite)?;
     connection
         .execute_batch(
@@ -160,20 +162,20 @@ pub(crate) fn open_for_backup(
     let sqlite = |error| OpenError::from_sqlite(path, error);
     let connection = Connection::open_with_flags(path, FLAGS).map_err(sqlite)?;
     connection.busy_timeout(busy_timeout).map_err(sqlite)?;
-    keep_log_at_end(&connection).map_err(sqlite)?;
+    keep_log_at_end(&connection, true).map_err(sqlite)?;
     Ok(connection)
 }
 
 /// Opens the file to read it once. Its log, which may be another file's, is left unchanged.
 pub(crate) fn open_to_look(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, FLAGS)?;
-    keep_log_at_end(&connection)?;
+    keep_log_at_end(&connection, true)?;
     Ok(connection)
 }
 
-/// Sets a connection to leave the log unchanged when it closes.
-pub(crate) fn keep_log_at_end(connection: &Connection) -> rusqlite::Result<()> {
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map(|_| ())
+/// Sets whether a connection leaves the log unchanged when it closes.
+pub(crate) fn keep_log_at_end(connection: &Connection, keep: bool) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep).map(|_| ())
 }
 
 /// Opens a copy that is not in use yet. It is either made durable as a whole, or thrown away.

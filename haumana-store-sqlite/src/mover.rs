@@ -136,11 +136,10 @@ impl Mover {
 
     /// Moves the log for the last time, and closes the connection that keeps others from writing.
     pub fn close(&mut self, connection: &Connection) {
-        if self.move_log(connection) == LogState::InUse {
-            // SQLite would move the rest uncleaned. So it is left to the next program that opens
-            // the file.
-            let _ = connection::keep_log_at_end(connection);
-        }
+        let is_moved = self.move_log(connection) != LogState::InUse;
+        // SQLite would move the rest uncleaned. So it is left to the next program that opens the
+        // file.
+        let _ = connection::keep_log_at_end(connection, !is_moved);
         self.lock = None;
     }
 

@@ -131,9 +131,10 @@ fn start_locked(
         return Err(OpenError::new(path, OpenErrorKind::Busy));
     }
     let exhausted = || OpenError::new(path, OpenErrorKind::NoGeneration);
-    // Asking for a higher generation does not change what was chosen at a restore.
+    // Asking for a higher generation does not change what was chosen at a restore. A restore that
+    // broke off behind its rename looks as if the file had been replaced.
     let later_edits = match new_life {
-        Some(NewLife::Asked) => identity.life().later_edits,
+        Some(NewLife::Asked | NewLife::Replaced) => identity.life().later_edits,
         _ => LaterEdits::Merge,
     };
     let identity = match new_life {

@@ -221,8 +221,8 @@ const SOME_HISTORY: &str = "
 const DELETE_HISTORY: &str = "DELETE FROM history WHERE rowid = ?1";
 
 const SOME_RECORDS: &str = "
-    SELECT r.kind, r.id, r.body, r.size_bytes + octet_length(b.meta)
-    FROM records r JOIN bodies b ON b.body = r.body WHERE r.user = ?1 LIMIT ?2";
+    SELECT r.kind, r.id, r.body, r.size_bytes + coalesce(octet_length(b.meta), 0)
+    FROM records r LEFT JOIN bodies b ON b.body = r.body WHERE r.user = ?1 LIMIT ?2";
 
 const DELETE_BODY: &str = "DELETE FROM bodies WHERE body = ?1";
 
@@ -273,7 +273,8 @@ pub(crate) fn erase_some(connection: &Connection, user: &UserId) -> rusqlite::Re
     let found = found.query_map(params![user, SLICE_ROWS], |row| {
         Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
     })?;
-    let found: Vec<(i64, [u8; 16], i64, i64)> = found.collect::<rusqlite::Result<_>>()?;
+    // A row that somebody damaged by hand goes like all others.
+    let found: Vec<(i64, Vec<u8>, i64, i64)> = found.collect::<rusqlite::Result<_>>()?;
     if found.is_empty() {
         return purge_some(connection, user, None, usize::MAX);
     }

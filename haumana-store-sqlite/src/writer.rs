@@ -300,8 +300,11 @@ impl Desk {
     }
 
     /// Removes deleted data from the files, if a caller waits for it and no reader prevents it.
+    /// Also if no caller waits any more, but bytes were promised to go: a busy writer never rests.
     fn wipe(&mut self) {
-        if self.wipes.is_empty() || self.wiped_at.is_some_and(|at| at.elapsed() < WIPE_PAUSE) {
+        let pause = if self.wipes.is_empty() { IDLE } else { WIPE_PAUSE };
+        let is_due = !self.wipes.is_empty() || self.owes_wipe;
+        if !is_due || self.wiped_at.is_some_and(|at| at.elapsed() < pause) {
             return;
         }
         if self.try_wipe() {
