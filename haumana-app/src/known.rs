@@ -183,6 +183,10 @@ impl AppSync<'_> {
         }
         let held = self.ids_in_request();
         let lacks = known.entries.values().any(|entry| !entry.deleted && !held.contains(&entry.id));
+        // Who lacks a piece that was never offered to them is compared again.
+        if lacks && self.last.is_none() {
+            return None;
+        }
         let sum = head.content.minus(self.sum(|_| true));
         Some(Gap { sum, offered: self.last.filter(|_| lacks) })
     }

@@ -58,7 +58,10 @@ impl App<'_> {
                 Round::Raced => attempts.raced(),
             }
         }
-        let gap = sync.known.gap.take().filter(|_| sync.refused.is_empty());
+        let gap = sync.known.gap.take();
+        // A push without an outcome, as after a commit that failed, is no difference for good.
+        let is_decided = || sync.refused.is_empty() && sync.due().is_empty();
+        let gap = gap.filter(|_| is_decided());
         let reply = self.pull_for_app(sync, reply_limit_bytes).await?;
         if let Some((revision, gap)) = gap.filter(|_| reply.tells_nothing()) {
             self.remember_gap(user, revision, gap).await;
@@ -108,7 +111,9 @@ impl App<'_> {
             let here = self.stage_due(sync, &mut transaction, &due, &given, is_first).await?;
             let tokens: Vec<Token> = here.iter().filter_map(|staged| staged.token).collect();
             if !tokens.is_empty() {
-                given.add(sync.now, &tokens, transaction.context().oldest);
+                // Receipts have this time: a number that is forgotten must not look arrived.
+                let context = transaction.context();
+                given.add(context.now, &tokens, context.oldest);
                 is_news = true;
             }
             due = later.next(sync, &due, &here);

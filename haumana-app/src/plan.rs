@@ -337,7 +337,9 @@ fn first_push(
         }
         // If the range was skipped already, the record is above it.
         edit.above = (record.version < named).then_some(named);
-        return (edit.above.is_some() || !edit.changes.is_empty()).then_some(edit);
+        // Also if it changes nothing. The number names nothing here, so only a receipt tells a late
+        // repeat from an edit.
+        return Some(edit);
     }
     let base = if !push.version.is_issued() && push.was_synced {
         crate::mark::hit!(base_is_guessed_for_a_copy_from_before);
@@ -345,7 +347,9 @@ fn first_push(
     } else {
         named_base(record, push, context).unwrap_or(AppBase::Unknown)
     };
-    let mut edit = against_base(record, push, base, times, context)?;
+    let edit = against_base(record, push, base, times, context);
+    let is_remembered = matches!(base, AppBase::Unknown);
+    let mut edit = edit.or_else(|| is_remembered.then(|| noted(push, Some(draft(push)))))?;
     if !push.version.is_issued() && matches!(base, AppBase::Version(_)) {
         // A copy may have begun with an unsent piece. No version has that state.
         edit.changes.iter_mut().for_each(|change| change.doubt = Doubt::Replaced);

@@ -386,3 +386,26 @@ async fn a_value_that_lost_between_two_edits_of_one_request_is_in_the_history() 
         assert_eq!(vec![Value::Text("lost".to_owned())], lost.collect::<Vec<_>>(), "{limit}");
     }
 }
+
+#[tokio::test]
+async fn a_record_that_was_brought_back_while_it_was_exported_comes_back_as_it_is() {
+    let schema = || notes([]);
+    let engine_of = || engine(&Arc::new(MemoryStore::new()), schema());
+    let from = engine_of();
+    push(&from, "a", None, 0, json!({"title": "1"})).await;
+    let delete = json!({"kind": "note", "id": ID, "base": 1, "delete": true});
+    ask(&from, &json!({"deviceId": "a", "push": [delete]})).await;
+    let mut document: Json = serde_json::from_str(&exported(&from, &kai()).await).unwrap();
+    assert_eq!(1, document["tombstones"].as_array().unwrap().len());
+    push(&from, "b", Some(1), 5, json!({"title": "back"})).await;
+    // The tombstone was read before, and the records are read after.
+    let later: Json = serde_json::from_str(&exported(&from, &kai()).await).unwrap();
+    for list in ["records", "history"] {
+        document[list] = later[list].clone();
+    }
+
+    let to = engine_of();
+    import(&to, &kai(), &document.to_string()).await.unwrap();
+
+    assert_eq!(json!({"title": "back"}), read(&to).await);
+}

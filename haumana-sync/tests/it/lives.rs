@@ -7,6 +7,7 @@ use haumana_sync::engine::{Clock as _, Engine, EngineConfig, ErrorKind, OtherLif
 use haumana_sync::merge::Reason;
 use haumana_sync::record::Value;
 use haumana_sync::store::{Generation, MemoryStore, Operate, Store};
+use haumana_sync::time::UnixMillis;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -93,6 +94,40 @@ async fn what_a_phone_holds_of_another_life_does_not_overwrite_silently() {
     let mut both = [lost, stands["author"].as_str().unwrap().to_owned()];
     both.sort();
     assert_eq!(["first life", "second life"], both.each_ref().map(String::as_str));
+}
+
+/// Found by a tester.
+#[tokio::test]
+async fn a_copy_of_another_life_that_comes_again_undoes_nothing() {
+    for slow_secs in [0, 6 * 3600] {
+        let server = Server::new();
+        let mut mine = Phone::with_song("T1", "one");
+        mine.sync(&server).await;
+        let mut theirs = Phone::default();
+        theirs.sync(&server).await;
+        let backup = server.memory.snapshot();
+        server.pass_secs(60);
+        edit(&mut mine.pieces[0], "title", json!("T2"), &server);
+        mine.sync(&server).await;
+        theirs.sync(&server).await;
+        let restored = server.restored(&backup, 1);
+        restored.pass_secs(60);
+        theirs.sync(&restored).await;
+        // What it sends is what is there. The reply is lost.
+        mine.lose_reply(&restored).await;
+        restored.pass_secs(60);
+        edit(&mut theirs.pieces[0], "title", json!("T3"), &restored);
+        let at = restored.now().plus_ms(-1000 * slow_secs);
+        theirs.pieces[0]["modifiedAt"] = json!(UnixMillis::from_secs(at.secs()).to_string());
+        theirs.sync(&restored).await;
+        let open = restored.engine.conflict_page(&kai(), None, 10, usize::MAX).await.unwrap().0;
+
+        mine.sync(&restored).await;
+
+        assert_eq!("T3", mine.pieces[0]["title"], "{slow_secs}");
+        let now = restored.engine.conflict_page(&kai(), None, 10, usize::MAX).await.unwrap().0;
+        assert_eq!(open.len(), now.len(), "nothing new is in the inbox: {now:?}");
+    }
 }
 
 #[tokio::test]

@@ -40,8 +40,9 @@ pub struct CheckedImport<'a> {
     pub(crate) user: UserId,
     pub(crate) now: UnixMillis,
     pub(crate) leap: Version,
-    /// Records that were deleted while the export was read are in it twice.
-    dead: HashSet<Key>,
+    /// Records that were deleted, or brought back, while the export was read are in it twice: with
+    /// the version that counts.
+    twice: HashMap<Key, Version>,
 }
 
 /// One entry.
@@ -94,10 +95,10 @@ impl Engine {
         // both differ.
         let chance = self.random.next_u64() % u64::from(LEAPS * limits::VERSION_LEAP);
         let leap = limits::VERSION_LEAP + Version::try_from(chance).unwrap_or_default();
-        let dead = HashSet::new();
-        let mut import = CheckedImport { request, user: user.clone(), now, leap, dead };
+        let twice = HashMap::new();
+        let mut import = CheckedImport { request, user: user.clone(), now, leap, twice };
         let reading = self.reading(&import);
-        let (mut live, mut dead) = (HashMap::new(), HashSet::new());
+        let (mut live, mut dead) = (HashMap::new(), HashMap::new());
         let mut versions = HashSet::new();
         for (list, entries, read) in lists(&import.request) {
             for (at, json) in entries.iter().enumerate() {
@@ -116,7 +117,8 @@ impl Engine {
                 }
             }
         }
-        import.dead = dead.into_iter().filter(|key| live.contains_key(key)).collect();
+        let newest = |(key, dead): (Key, Version)| Some((key, dead.max(live.get(&key).copied()?)));
+        import.twice = dead.into_iter().filter_map(newest).collect();
         Ok(import)
     }
 
@@ -133,14 +135,21 @@ impl Engine {
 }
 
 /// Whether no earlier entry is of the same record. A record that was deleted while it was exported
-/// may also be a tombstone of a greater version.
-fn is_new(record: &Envelope, live: &mut HashMap<Key, Version>, dead: &mut HashSet<Key>) -> bool {
+/// may also be a tombstone of a greater version, and one that was brought back a live record of
+/// another version.
+fn is_new(
+    record: &Envelope,
+    live: &mut HashMap<Key, Version>,
+    dead: &mut HashMap<Key, Version>,
+) -> bool {
     let key = record.key;
     let is_tombstone = record.deleted && !key.kind.is_inbox();
     if !is_tombstone {
-        return live.insert(key, record.version).is_none();
+        let is_first = live.insert(key, record.version).is_none();
+        return is_first && dead.get(&key) != Some(&record.version);
     }
-    dead.insert(key) && live.get(&key).is_none_or(|version| *version < record.version)
+    let is_first = dead.insert(key, record.version).is_none();
+    is_first && live.get(&key).is_none_or(|version| *version < record.version)
 }
 
 impl CheckedImport<'_> {
@@ -152,7 +161,9 @@ impl CheckedImport<'_> {
             entries.iter().filter_map(move |json| read(&reading, json).ok())
         });
         entries.filter(|entry| match entry {
-            Entry::Record(record) => record.deleted || !self.dead.contains(&record.key),
+            Entry::Record(record) => {
+                self.twice.get(&record.key).is_none_or(|version| *version == record.version)
+            }
             Entry::History(_) => true,
         })
     }

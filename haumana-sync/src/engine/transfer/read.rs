@@ -210,6 +210,7 @@ impl Reading<'_> {
             past.until = past.until.min(now);
         }
         meta.seen.iter_mut().for_each(|seen| seen.at = seen.at.min(now));
+        meta.claims.iter_mut().for_each(|claim| claim.at = claim.at.min(now));
         meta.generation = self.generation;
         mark_imported(&mut meta, version, self.leap);
         Ok(meta)
