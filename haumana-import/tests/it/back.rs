@@ -51,7 +51,8 @@ async fn an_account_that_is_not_whole_holds_up_no_other() {
 
     let mut said = Vec::new();
     for name in ["kai", "noe"] {
-        let left = export_user(&engine, &user(name), at, &mut sink, &mut exported, &mut never);
+        let user = user(name);
+        let left = export_user(&engine, &user, at, &mut sink, &mut exported, &mut never);
         said.push(left.await.unwrap());
     }
 
