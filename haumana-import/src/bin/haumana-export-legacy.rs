@@ -98,7 +98,7 @@ async fn run(args: &Args) -> Result<Exported> {
         }
         if PRINT_EVERY <= printed.elapsed() {
             printed = Instant::now();
-            tell(&exported);
+            tell(exported);
         }
     }
     sink.finish().await?;
