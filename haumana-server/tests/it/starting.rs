@@ -53,7 +53,7 @@ fn a_database_that_cannot_be_used_is_said_plainly() {
     let with_db = |db: &'static str| ["--listen", "127.0.0.1:0", "--db", db];
 
     does_not_start(folder.path(), &with_db("letter.db"), "not a SQLite database");
-    does_not_start(folder.path(), &with_db("nowhere/haumana.db"), "no such directory");
+    does_not_start(folder.path(), &with_db("nowhere/haumana.db"), "its directory is not there");
     assert_eq!("Aloha kāua", fs::read_to_string(folder.path().join("letter.db")).unwrap());
     does_not_start(folder.path(), &["backup", "--db", "none.db", "copy.db"], "no database");
     assert!(!folder.path().join("none.db").exists(), "a backup makes no database");

@@ -54,7 +54,7 @@ async fn what_a_deleted_piece_held_is_in_the_inbox_when_an_edit_brings_it_back()
 #[tokio::test]
 async fn a_clash_that_ends_with_the_text_of_the_server_keeps_the_pushed_one() {
     let server = Server::new();
-    let verse = "Hui e ka pua\n\nNani wale ka lei aloha\n\nHui e ka pua";
+    let verse = "Hui e ka pua\n\nNani ka lei aloha o ka lani\n\nHui e ka pua";
     let (first, second) = (format!("{verse}\n\n"), text(verse));
     push(&server, "a", set(piece(1), None, 1, &[("notes", text("lani\n\nHui e ka pua"))])).await;
     push(&server, "a", set(piece(1), Some(1), 2, &[("notes", text(&first))])).await;

@@ -201,7 +201,7 @@ fn the_same_word_of_the_lyrics_is_a_clash_and_the_later_side_is_shown() {
 
 #[test]
 fn a_side_that_a_clash_ends_with_has_lost_nothing() {
-    let verse = "Hui e ka pua\n\nNani wale ka lei aloha\n\nHui e ka pua";
+    let verse = "Hui e ka pua\n\nNani ka lei aloha o ka lani\n\nHui e ka pua";
     let more = format!("{verse}\n\n");
     let base = "lani\n\nHui e ka pua";
 
