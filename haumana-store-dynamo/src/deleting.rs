@@ -158,18 +158,17 @@ impl DynamoStore {
     /// other half behind.
     async fn wait_until_whole(&self, user: &UserId) -> Result<()> {
         let (mut call, mut looks) = (self.writing("erase"), Looks::default());
+        let mut head = self.stored_head(&mut call, user).await?;
         for table in [PIECES, SESSIONS] {
-            loop {
-                // Another erasure may have deleted the records and told the head to forget them.
-                let Some(head) = self.stored_head(&mut call, user).await? else {
-                    return Ok(());
-                };
+            while let Some(found) = &head {
                 let listed = self.list_behind(&mut call, user, table, Range::All).await?;
                 // A record that a person has deleted or damaged by hand is never found.
-                if !head.is_missing(table, &listed, |_| true) || looks.are_enough(&head) {
+                if !found.is_missing(table, &listed, |_| true) || looks.are_enough(found) {
                     break;
                 }
                 call.wait(torn()).await?;
+                // Another erasure may have deleted the records and told the head to forget them.
+                head = self.stored_head(&mut call, user).await?;
             }
         }
         Ok(())
