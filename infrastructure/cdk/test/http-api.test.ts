@@ -118,7 +118,7 @@ test('what rings behind a REST API rings behind an HTTP API, too', () => {
     assert.deepEqual(ringing(resources, situation), [...situation.ring].sort(), name);
   }
   const rung = new Set(situations.flatMap(([, { ring }]) => ring));
-  assert.deepEqual([...rung].sort(), ['conflicts', 'crashes', 'failures', 'latency', 'limited', 'retries', 'throttles', 'unverified']);
+  assert.deepEqual([...rung].sort(), ['conflicts', 'crashes', 'failures', 'latency', 'limited', 'refusals', 'retries', 'throttles', 'unverified']);
 });
 
 test('cdk-nag finds nothing that is not explained, with a canary too', () => {
