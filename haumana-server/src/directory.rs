@@ -17,8 +17,6 @@ use haumana_store_sqlite::{LogState, Mover};
 use haumana_sync::time::UnixMillis;
 use rusqlite::{Connection, ErrorCode};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -129,17 +127,13 @@ impl SqliteDirectory {
         Ok(Self { file: Arc::new(Mutex::new(OpenFile { connection, mover })) })
     }
 
-    /// Returns whether anybody is in it.
+    /// Returns whether nobody is in it.
     pub(crate) async fn is_empty(&self) -> Result<bool, DirectoryError> {
-        let found = Arc::new(AtomicBool::new(false));
-        let is_there = found.clone();
-        self.run("is_empty", move |OpenFile { connection, .. }| {
-            let sql = "SELECT EXISTS (SELECT 1 FROM users)";
-            is_there.store(connection.query_row(sql, [], |row| row.get(0))?, Relaxed);
-            Ok(true)
+        self.run("is_empty", |OpenFile { connection, .. }| {
+            let sql = "SELECT NOT EXISTS (SELECT 1 FROM users)";
+            connection.query_row(sql, [], |row| row.get(0)).map(Some)
         })
-        .await?;
-        Ok(!found.load(Relaxed))
+        .await
     }
 
     /// Removes the entries of users, each with a time, who have not signed in at that time or later.
@@ -153,7 +147,7 @@ impl SqliteDirectory {
             for (username, at) in users {
                 removed += file.connection.execute(REMOVE_SEEN, (username, at.0))?;
             }
-            if removed == 0 { Ok(true) } else { file.wipe() }
+            if removed == 0 { Ok(Some(())) } else { file.wipe() }
         })
         .await
     }
@@ -165,12 +159,12 @@ impl SqliteDirectory {
     ///
     /// # Errors
     ///
-    /// `work` returns `Ok(false)` for "not finished in time". That, and a panic, is `Unavailable`.
-    async fn run(
+    /// `work` returns `Ok(None)` for "not finished in time". That, and a panic, is `Unavailable`.
+    async fn run<T: Send + 'static>(
         &self,
         op: &'static str,
-        work: impl FnOnce(&OpenFile) -> rusqlite::Result<bool> + Send + 'static,
-    ) -> Result<(), DirectoryError> {
+        work: impl FnOnce(&OpenFile) -> rusqlite::Result<Option<T>> + Send + 'static,
+    ) -> Result<T, DirectoryError> {
         let file = Arc::clone(&self.file);
         let run = move || {
             // Each statement is a transaction, so a panic leaves nothing half done.
@@ -179,8 +173,8 @@ impl SqliteDirectory {
         let unavailable = || DirectoryError::new(op, DirectoryErrorKind::Unavailable);
         let done = tokio::task::spawn_blocking(run).await.map_err(|_| unavailable())?;
         match done {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(unavailable()),
+            Ok(Some(done)) => Ok(done),
+            Ok(None) => Err(unavailable()),
             Err(error) => Err(failure(op, error)),
         }
     }
@@ -195,7 +189,7 @@ impl UserDirectory for SqliteDirectory {
             statement.execute((username, profile.email, profile.name, profile.picture))?;
             // If the log is not moved now, it is moved with the next entry.
             mover.move_log(connection);
-            Ok(true)
+            Ok(Some(()))
         })
         .await
     }
@@ -212,9 +206,9 @@ impl UserDirectory for SqliteDirectory {
 }
 
 impl OpenFile {
-    /// Removes deleted data from the file and the log. `false` if another server reads the file for
+    /// Removes deleted data from the file and the log. `None` if another server reads the file for
     /// too long; then the same call again continues.
-    fn wipe(&self) -> rusqlite::Result<bool> {
+    fn wipe(&self) -> rusqlite::Result<Option<()>> {
         for _ in 0..WIPE_TRIES {
             if self.mover.wipe(&self.connection) == LogState::Empty {
                 // So that other servers notice that their cached pages are old.
@@ -222,11 +216,11 @@ impl OpenFile {
                 let wipes = self.connection.pragma_query_value(None, "user_version", count)?;
                 let next = wipes.wrapping_add(1);
                 self.connection.pragma_update(None, "user_version", next)?;
-                return Ok(true);
+                return Ok(Some(()));
             }
             std::thread::sleep(WIPE_PAUSE);
         }
-        Ok(false)
+        Ok(None)
     }
 }
 
