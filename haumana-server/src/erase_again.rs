@@ -17,7 +17,7 @@ use crate::serve;
 use crate::store::{self, Operated};
 use crate::upkeep::Upkeep;
 use haumana_api::{SystemClock, SystemRandom};
-use haumana_sync::engine::Engine;
+use haumana_sync::engine::{Engine, RETENTION_MS};
 use std::sync::Arc;
 
 /// Erases accounts again that were erased after the point in time of the restored tables.
@@ -39,9 +39,8 @@ pub(crate) async fn erase_again(
         true => Some(Arc::new(SqliteDirectory::open(&path)?)),
         false => None,
     };
-    // An erasure does not look at it.
-    let days = args.retention_days.unwrap_or(retention::DEFAULT_DAYS);
-    let finished = upkeep(args, operated, directory, days).finish_erasures().await;
+    // An erasure does not look at the retention.
+    let finished = upkeep(operated, directory, RETENTION_MS).finish_erasures().await;
     finished.map_err(|error| Problem::of_store(&*error))?;
     Ok(match found {
         1 => say("1 account was erased since, and is erased again"),
@@ -54,8 +53,8 @@ pub(crate) async fn erase_again(
 /// It goes through all users in slices, with pauses, so a server may run beside it.
 pub(crate) async fn sweep(args: &Args) -> Result<(), Problem> {
     let operated = store::operate(args, &schema::read(args)?).await?;
-    let days = retention::of(args, &*operated.operate).await?;
-    let deleted = upkeep(args, operated, None, days).sweep().await;
+    let retention_ms = retention::of(args, &*operated.operate).await?;
+    let deleted = upkeep(operated, None, retention_ms).sweep().await;
     let deleted = deleted.map_err(|error| Problem::of_store(&*error))?;
     Ok(match deleted {
         1 => say("1 entry of history was past its retention"),
@@ -65,15 +64,12 @@ pub(crate) async fn sweep(args: &Args) -> Result<(), Problem> {
 
 /// The same code as the server's background work, without its timer.
 fn upkeep(
-    args: &Args,
     Operated { store, operate, generation }: Operated,
     directory: Option<Arc<SqliteDirectory>>,
-    retention_days: u32,
+    retention_ms: i64,
 ) -> Upkeep {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let mut config = serve::engine_config(args, generation);
-    config.retention_ms = retention::ms(retention_days);
-    let retention_ms = config.retention_ms;
+    let config = serve::engine_config(generation, retention_ms);
     let engine = Arc::new(Engine::new(store.clone(), clock.clone(), random, config));
     Upkeep { operate, store, engine, directory, clock, caller_key: None, retention_ms }
 }

@@ -13,39 +13,45 @@ use haumana_sync::succession;
 pub(crate) const DEFAULT_DAYS: u32 = 90;
 
 /// The same in milliseconds.
-pub(crate) fn ms(days: u32) -> i64 {
+fn ms(days: u32) -> i64 {
     i64::from(days) * 86_400_000
 }
 
-/// Returns the number that counts: that of the arguments, else that of the data.
-///
-/// DynamoDB deletes by itself, at times that were written with each item, and functions do not look
-/// at what the data says. There the arguments count alone.
-pub(crate) async fn of(args: &Args, store: &dyn Operate) -> Result<u32, Problem> {
-    let days = match (args.retention_days, args.store) {
-        (Some(days), _) => Some(days),
-        (None, StoreKind::Dynamodb) => None,
-        (None, StoreKind::Sqlite | StoreKind::Postgres) => kept(store).await?,
-    };
-    Ok(days.unwrap_or(DEFAULT_DAYS))
+/// Returns for how long history is kept: what the arguments say, else what the data say.
+pub(crate) async fn of(args: &Args, store: &dyn Operate) -> Result<i64, Problem> {
+    Ok(ms(counts(args, kept(args, store).await?)))
 }
 
-/// Keeps it with the data, and warns if it was longer.
-pub(crate) async fn keep(args: &Args, store: &dyn Operate, days: u32) -> Result<(), Problem> {
-    if args.store == StoreKind::Dynamodb {
-        return Ok(());
-    }
-    if let Some(before) = kept(store).await?.filter(|before| days < *before) {
+/// Does the same for a server that starts: keeps the number with the data, and warns if it was
+/// longer.
+pub(crate) async fn settle(args: &Args, store: &dyn Operate) -> Result<i64, Problem> {
+    let before = kept(args, store).await?;
+    let days = counts(args, before);
+    if let Some(before) = before.filter(|before| days < *before) {
         tracing::warn!(
             days,
             before,
             "history is kept for fewer days than before; what is older is deleted for good"
         );
     }
-    let done = succession::keep_retention_days(store, days).await;
-    done.map_err(|error| Problem::of_store(&error))
+    if args.store != StoreKind::Dynamodb {
+        let done = succession::keep_retention_days(store, days).await;
+        done.map_err(|error| Problem::of_store(&error))?;
+    }
+    Ok(ms(days))
 }
 
-async fn kept(store: &dyn Operate) -> Result<Option<u32>, Problem> {
-    succession::retention_days(store).await.map_err(|error| Problem::of_store(&error))
+fn counts(args: &Args, kept: Option<u32>) -> u32 {
+    args.retention_days.or(kept).unwrap_or(DEFAULT_DAYS)
+}
+
+/// DynamoDB deletes by itself, at times that were written with each item, and functions do not look
+/// at what the data says. There the arguments count alone.
+async fn kept(args: &Args, store: &dyn Operate) -> Result<Option<u32>, Problem> {
+    match args.store {
+        StoreKind::Dynamodb => Ok(None),
+        StoreKind::Sqlite | StoreKind::Postgres => {
+            succession::retention_days(store).await.map_err(|error| Problem::of_store(&error))
+        }
+    }
 }

@@ -15,7 +15,7 @@
 //! ```
 //! Every step that can keep the server from starting is done before the address is printed.
 
-use crate::args::{Args, StoreKind};
+use crate::args::{self, Args, StoreKind};
 use crate::audit;
 use crate::connections;
 use crate::directory::{self, SqliteDirectory};
@@ -60,7 +60,7 @@ const GUIDE: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/SUMMA
 ///
 /// [`Problem`]: what keeps it from starting. Once it serves, it returns an error only if accepting
 /// connections cannot go on.
-pub(crate) async fn serve(mut args: Args) -> Result<(), Problem> {
+pub(crate) async fn serve(args: Args) -> Result<(), Problem> {
     let listener = listen(&args).await?;
     let address = listener.local_addr()?;
     let metrics = match args.metrics {
@@ -68,7 +68,7 @@ pub(crate) async fn serve(mut args: Args) -> Result<(), Problem> {
         None => None,
     };
     let schema = schema::read(&args)?;
-    for name in crate::args::unknown_variables(std::env::vars_os().map(|(name, _)| name)) {
+    for name in args::unknown_variables(std::env::vars_os().map(|(name, _)| name)) {
         tracing::warn!(name, "this program reads no such environment variable: is it misspelt?");
     }
     let presumed = schema::presumed(&args)?;
@@ -79,9 +79,7 @@ pub(crate) async fn serve(mut args: Args) -> Result<(), Problem> {
             "a later schema was used for these records before; it stays their last schema"
         );
     }
-    let retention_days = retention::of(&args, &*opened.operate).await?;
-    args.retention_days = Some(retention_days);
-    retention::keep(&args, &*opened.operate, retention_days).await?;
+    let retention_ms = retention::settle(&args, &*opened.operate).await?;
     let directory = Arc::new(SqliteDirectory::open(&directory::beside(&args.db))?);
     let operate = opened.needs_upkeep.then(|| (opened.operate.clone(), opened.store.clone()));
     let room = connections::room();
@@ -89,9 +87,9 @@ pub(crate) async fn serve(mut args: Args) -> Result<(), Problem> {
     let upkeep_key = caller_key.clone();
     let sign_in = sign_in::set_up(&args)?;
     let (router, engine, live) =
-        router(&args, schema, opened, directory.clone(), sign_in, (room, caller_key));
+        router(&args, schema, opened, directory.clone(), sign_in, (room, caller_key, retention_ms));
     if let Some((operate, store)) = operate {
-        let (clock, retention_ms) = (Arc::new(SystemClock), retention_ms(&args));
+        let clock = Arc::new(SystemClock);
         let (directory, caller_key) = (Some(directory), Some(upkeep_key));
         let upkeep = Upkeep { operate, store, engine, directory, clock, caller_key, retention_ms };
         tokio::spawn(upkeep.run());
@@ -130,10 +128,10 @@ fn router(
     Opened { store, pokes, generation, other_life, .. }: Opened,
     directory: Arc<SqliteDirectory>,
     sign_in: SignIn,
-    (room, caller_key): (usize, CallerKey),
+    (room, caller_key, retention_ms): (usize, CallerKey, i64),
 ) -> (Router, Arc<Engine>, Live) {
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-    let config = engine_config(args, generation);
+    let config = engine_config(generation, retention_ms);
     let witness = Arc::new(LogWitness::new(Some(caller_key.clone())));
     let engine = Engine::new(store, clock, random.clone(), config).with_witness(witness);
     let engine = Arc::new(engine.with_schema(schema).with_other_life(other_life));
@@ -163,14 +161,10 @@ fn live_limits(room: usize) -> LiveLimits {
 /// The settings of an engine on data of this life.
 ///
 /// The generation comes from the store, which may know a higher one than the arguments.
-pub(crate) fn engine_config(args: &Args, generation: Generation) -> EngineConfig {
+pub(crate) fn engine_config(generation: Generation, retention_ms: i64) -> EngineConfig {
     let mut config = EngineConfig::new(generation);
-    config.retention_ms = retention_ms(args);
+    config.retention_ms = retention_ms;
     config
-}
-
-fn retention_ms(args: &Args) -> i64 {
-    retention::ms(args.retention_days.unwrap_or(retention::DEFAULT_DAYS))
 }
 
 /// Says where everything is, and how to try it.

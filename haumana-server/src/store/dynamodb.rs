@@ -7,6 +7,7 @@
 use super::{Opened, Operated};
 use crate::args::Args;
 use crate::problem::Problem;
+use crate::retention;
 use haumana_store_dynamo::{Columns, Credentials, DynamoOptions, DynamoStore, NoDeadline, Retry};
 use haumana_sync::engine::OtherLife;
 use haumana_sync::live::PokingStore;
@@ -59,8 +60,7 @@ pub(super) async fn replay_erasures(
 /// It opens no connection. The tables have no allowance: an allowance bounds what an account costs
 /// on AWS, and here `Load` bounds an account.
 fn tables(args: &Args, schema: &Schema, prefix: &str) -> Result<DynamoStore, Problem> {
-    let days =
-        u64::from(args.retention_days.unwrap_or(crate::retention::DEFAULT_DAYS)) + TTL_MARGIN_DAYS;
+    let days = u64::from(args.retention_days.unwrap_or(retention::DEFAULT_DAYS)) + TTL_MARGIN_DAYS;
     Ok(DynamoStore::open(DynamoOptions {
         prefix: prefix.to_owned(),
         region: args.region.clone(),
