@@ -1,14 +1,15 @@
-//! What the server does for all users in the background: retention, and erasures that broke off.
+//! What the server does for all users in the background: erasures that broke off, entries of the
+//! directory that are left over, and retention.
 //!
 //! The engine deletes old history of a user when that user commits. This module reaches users who
 //! never come again. It does a little at a time, so that requests do not notice.
 //!
-//! One pass has two parts. First it finishes erasures: an erasure marks the account, deletes, and
-//! marks it again; a process that was killed in between leaves the first mark. Then it deletes the
-//! history that is past its retention.
+//! One pass has three parts. First it finishes erasures: an erasure marks the account, deletes, and
+//! marks it again; a process that was killed in between leaves the first mark. Then it removes the
+//! directory's entries of erased accounts. Last it deletes the history that is past its retention.
 //!
-//! That deletion goes in small slices with pauses. Both parts can stop anywhere: the next pass
-//! finds what is left. Several servers on one PostgreSQL database may all do it; it is no error if
+//! It works in small slices with pauses. Each part can stop anywhere: the next pass finds what is
+//! left. Several servers on one PostgreSQL database may all do it; it is no error if
 //! another one has deleted a row.
 
 use crate::directory::SqliteDirectory;
@@ -123,10 +124,10 @@ impl Upkeep {
         Ok(())
     }
 
-    /// Removes whose account is erased from the directory of this server: the erasure may have been
-    /// asked of another server, or of `haumana-admin`, which have not this directory.
+    /// Removes the entries of erased accounts from this server's directory.
     ///
-    /// Who has signed in since the erasure stays.
+    /// Another server or `haumana-admin` may have erased an account. Neither can reach this
+    /// directory. An entry stays if its user has signed in since the erasure.
     ///
     /// # Errors
     ///
