@@ -25,6 +25,16 @@ fn world() -> World {
     world
 }
 
+/// The same two, which have given the piece two authors: an entry of the phone's inbox.
+fn clash() -> World {
+    let world = world();
+    for device in ["phone", "ipad"] {
+        world.ok(device, &["edit", "t", "--author", device]);
+        world.ok(device, &["sync"]);
+    }
+    world
+}
+
 #[test]
 #[cfg(unix)]
 fn other_commands_work_while_an_editor_is_open() {
@@ -128,11 +138,7 @@ fn a_decision_that_is_written_in_the_editor_does_not_hold_the_device() {
 #[test]
 #[cfg(unix)]
 fn an_editor_that_changes_nothing_decides_nothing() {
-    let world = world();
-    for device in ["phone", "ipad"] {
-        world.ok(device, &["edit", "t", "--author", device]);
-        world.ok(device, &["sync"]);
-    }
+    let world = clash();
     let before = world.ok("phone", &["conflicts"]);
 
     let ran = edit_with(&world, "true", &["conflicts", "set", "--editor"]);
@@ -145,11 +151,7 @@ fn an_editor_that_changes_nothing_decides_nothing() {
 #[test]
 #[cfg(unix)]
 fn a_decision_that_came_too_late_leaves_what_was_written_in_a_file() {
-    let world = world();
-    for device in ["phone", "ipad"] {
-        world.ok(device, &["edit", "t", "--author", device]);
-        world.ok(device, &["sync"]);
-    }
+    let world = clash();
     let script = "$HAUMANA conflicts keep; printf both > \"$1\"";
 
     let ran = edit_with(&world, script, &["conflicts", "set", "--editor"]);
