@@ -88,13 +88,12 @@ pub async fn succeed(
     let told = |schema: &Schema| Schema::from_json(&schema.to_json());
     let schema = &told(schema).map_err(SuccessionError::Refused)?;
     let presumed = presumed.map(told).transpose().map_err(SuccessionError::Refused)?;
-    let mut lost = None;
-    for _ in 0..COMMIT_TRIES {
-        let text = store.kept_schema().await?;
-        let kept = text.as_deref().map(Kept::read).transpose()?;
-        let last = match &kept {
-            Some(kept) if kept.last == *schema => return Ok(Succession::Same),
-            Some(kept) if kept.before.as_ref() == Some(schema) => return Ok(Succession::Earlier),
+    replace(store, |kept| {
+        let last = match kept {
+            Some(kept) if kept.last == *schema => return Ok(Next::Stays(Succession::Same)),
+            Some(kept) if kept.before.as_ref() == Some(schema) => {
+                return Ok(Next::Stays(Succession::Earlier));
+            }
             Some(kept) => Some(&kept.last),
             None => presumed.as_ref(),
         };
@@ -102,17 +101,10 @@ pub async fn succeed(
             schema.succeed(last).map_err(SuccessionError::Refused)?;
         }
         let before = last.filter(|last| *last != schema);
-        let retention_days = kept.as_ref().and_then(|kept| kept.retention_days);
-        let next = written(schema, before, retention_days);
-        match store.keep_schema(text.as_deref(), &next).await {
-            Ok(()) => return Ok(Succession::New),
-            // Another server keeps its schema at the same time, or the answer was lost.
-            Err(error) if matches!(error.kind(), RACED | LOST) => lost = Some(error),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    let contended = || store::Error::new("keep_schema", RACED);
-    Err(lost.unwrap_or_else(contended).into())
+        let retention_days = kept.and_then(|kept| kept.retention_days);
+        Ok(Next::Is(written(schema, before, retention_days), Succession::New))
+    })
+    .await
 }
 
 /// Returns the schema with which the records of a store were last served; `None` if no schema was
@@ -163,16 +155,38 @@ pub async fn retention_days(store: &dyn Operate) -> Result<Option<u32>, Successi
 ///
 /// As [`succeed`].
 pub async fn keep_retention_days(store: &dyn Operate, days: u32) -> Result<(), SuccessionError> {
+    replace(store, |kept| match kept {
+        Some(kept) if kept.retention_days != Some(days) => {
+            Ok(Next::Is(written(&kept.last, kept.before.as_ref(), Some(days)), ()))
+        }
+        Some(_) | None => Ok(Next::Stays(())),
+    })
+    .await
+}
+
+/// What a look at the kept text leads to, and what the caller is told.
+enum Next<T> {
+    Stays(T),
+    Is(String, T),
+}
+
+/// Replaces what a store keeps by what `next` makes of it. If others change it meanwhile, `next`
+/// is called again.
+async fn replace<T>(
+    store: &dyn Operate,
+    next: impl Fn(Option<&Kept>) -> Result<Next<T>, SuccessionError>,
+) -> Result<T, SuccessionError> {
     let mut lost = None;
     for _ in 0..COMMIT_TRIES {
-        let Some(text) = store.kept_schema().await? else { return Ok(()) };
-        let kept = Kept::read(&text)?;
-        if kept.retention_days == Some(days) {
-            return Ok(());
-        }
-        let next = written(&kept.last, kept.before.as_ref(), Some(days));
-        match store.keep_schema(Some(&text), &next).await {
-            Ok(()) => return Ok(()),
+        let text = store.kept_schema().await?;
+        let kept = text.as_deref().map(Kept::read).transpose()?;
+        let (next, told) = match next(kept.as_ref())? {
+            Next::Stays(told) => return Ok(told),
+            Next::Is(next, told) => (next, told),
+        };
+        match store.keep_schema(text.as_deref(), &next).await {
+            Ok(()) => return Ok(told),
+            // Another server keeps its schema at the same time, or the answer was lost.
             Err(error) if matches!(error.kind(), RACED | LOST) => lost = Some(error),
             Err(error) => return Err(error.into()),
         }
