@@ -416,14 +416,16 @@ impl Tally {
             self.count(*line, |copies| copies.merged += n);
         }
     }
-}
 
-impl Tally {
     /// Counts lines of the base that both sides have brought from elsewhere into a text with words
     /// of both. Their forms may stand in it one after the other.
     fn count_strangers(&mut self, fates: &Fates<'_>, strangers: &[usize], text: &str) {
+        if strangers.is_empty() {
+            return;
+        }
         let (mut words, mut seen) = (Words::default(), Vec::new());
         let cut = Cut::lines(text);
+        let lines: Vec<_> = (0..cut.len()).map(|at| words.of_line(&cut, at)).collect();
         for at in strangers {
             let Some(token) = fates.tokens.of.base.get(*at).copied() else { continue };
             let copies = self.of.get(token.0 as usize).copied().unwrap_or_default();
@@ -432,12 +434,11 @@ impl Tally {
             }
             seen.push(token);
             let own = words.of_line(&fates.lines.base, *at);
-            let is_form = |line: Vec<usize>| {
+            let is_form = |line: &&Vec<usize>| {
                 let shared = own.iter().filter(|word| line.binary_search(word).is_ok()).count();
                 !own.is_empty() && own.len() <= 2 * shared
             };
-            let n_forms = (0..cut.len()).filter(|at| is_form(words.of_line(&cut, *at))).count();
-            let n_forms = i32::try_from(n_forms).unwrap_or(i32::MAX);
+            let n_forms = i32::try_from(lines.iter().filter(is_form).count()).unwrap_or(i32::MAX);
             let extra = n_forms.saturating_sub(copies.came.0.max(copies.came.1)).max(0);
             self.count(token, |copies| copies.merged += extra);
         }
