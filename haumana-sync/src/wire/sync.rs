@@ -91,7 +91,7 @@ struct Body<'a> {
 /// How many records a page holds if the request does not say.
 const DEFAULT_LIMIT: usize = 500;
 
-/// More pushes than [`limits::PUSHES`] have always been [`BadRequest::Shape`].
+/// More pushes than [`limits::PUSHES`] have always been answered as a body of the wrong shape.
 const OUTLINE: Outline =
     Outline { too_many: BadRequest::Shape, ..Outline::of_records(limits::PUSHES) };
 

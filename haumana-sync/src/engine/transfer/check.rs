@@ -153,8 +153,8 @@ fn is_new(
 }
 
 impl CheckedImport<'_> {
-    /// Reads the entries one after the other. They were read before, so all can be read. A record
-    /// is left out if the same document has a tombstone of it.
+    /// Reads the entries one after the other. They were read before, so all can be read. If the
+    /// document has a record and its tombstone, the one with the higher version is given.
     pub(crate) fn entries<'r>(&'r self, reading: Reading<'r>) -> impl Iterator<Item = Entry> + 'r {
         let lists = lists(&self.request).into_iter();
         let entries = lists.flat_map(move |(_, entries, read)| {
