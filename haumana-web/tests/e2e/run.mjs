@@ -49,6 +49,15 @@ async function tab(context, name, origin = url) {
   return page;
 }
 
+/** A page of the origin where nobody has signed in: it sends nothing of its own while a test stands in for
+ * `fetch`. */
+async function quiet(context) {
+  const page = await context.newPage();
+  await page.goto(url);
+  await page.waitForSelector('#name');
+  return page;
+}
+
 async function add(page, title, lyrics) {
   await page.click('.to-records');
   await page.click('.add');
@@ -457,7 +466,7 @@ const stories = {
 
   async 'what a server can make a page read, and wait for, is bounded'() {
     const one = await device();
-    const page = await tab(one, 'bounded');
+    const page = await quiet(one);
     const outcomes = await page.evaluate(async () => {
       const { openHost } = await import('./host.js');
       const real = window.fetch;
@@ -592,7 +601,7 @@ const stories = {
 
   async 'what one account has to send is never sent with the token of another one'() {
     const one = await device();
-    const page = await tab(one, 'kai');
+    const page = await quiet(one);
     const sent = await page.evaluate(async () => {
       const { openHost } = await import('./host.js');
       const part = (value) => btoa(JSON.stringify(value));
