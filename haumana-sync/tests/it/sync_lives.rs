@@ -180,6 +180,30 @@ async fn an_untouched_copy_does_not_bring_a_deleted_piece_back_and_an_edit_does(
     assert_eq!("mine", fields(&server, piece(1)).await.unwrap()["notes"]);
 }
 
+/// Both are one commit, and only its last state is a version that others receive. But the user who
+/// edited had not seen what was offered.
+#[tokio::test]
+async fn what_was_offered_stays_in_the_history_if_an_edit_of_the_same_request_replaces_it() {
+    let server = Server::new();
+    let made = edit(1, None, 1, json!({"title": "t"}));
+    let first = sync(&server, "a", &Value::Null, &[made]).await;
+    let backup = server.memory.snapshot();
+    let noted = edit(1, Some(1), 2, json!({"notes": "from the other life"}));
+    let second = sync(&server, "a", &first["cursor"], &[noted]).await;
+    let server = restored(&server, &backup, 1);
+    let reset = sync(&server, "a", &second["cursor"], &[]).await;
+
+    let offer = offered(edit(1, None, 2, json!({"title": "t", "notes": "from the other life"})));
+    let edited = edit(1, Some(1), 3, json!({"notes": "typed since"}));
+    let reply = sync(&server, "a", &reset["cursor"], &[offer, edited]).await;
+
+    assert_eq!(json!(true), reset["reset"]);
+    assert_eq!("typed since", fields(&server, piece(1)).await.unwrap()["notes"], "{reply}");
+    let history = server.memory.history_of(&kai(), &piece(1), None, usize::MAX).await.unwrap();
+    let has = |text: &str| history.iter().any(|entry| entry.content.contains(text));
+    assert!(has("from the other life"), "{history:?}");
+}
+
 #[tokio::test]
 async fn a_device_that_goes_back_to_an_older_value_before_any_reply_has_edited() {
     let server = Server::new();

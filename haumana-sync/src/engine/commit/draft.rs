@@ -18,7 +18,8 @@ pub(crate) struct Draft {
     pub history: Vec<HistoryEntry>,
     /// New entries of the inbox.
     pub inbox: Vec<Envelope>,
-    /// Where values that lost are kept.
+    /// What stays in the history if later edits are folded in: values that lost, and versions that
+    /// nobody has seen.
     pub kept: HashSet<HistoryKey>,
     /// For a tombstone: where its last content is.
     pub last: Option<HistoryKey>,
@@ -106,6 +107,12 @@ impl Draft {
         let changed = if is_new { record.meta.changed } else { Vec::new() };
         let changed = changed.into_iter().collect();
         Ok(Self { history, inbox, kept, last, changed, ..Self::plain(old, envelope) })
+    }
+
+    /// Keeps its version in the history, also if a later edit of the request replaces it.
+    pub(crate) fn keep(&mut self) {
+        let Envelope { key, version, .. } = self.new;
+        self.kept.insert(HistoryKey { key, version, side: 0 });
     }
 
     /// Takes the record out of the draft, and leaves one without content.

@@ -28,6 +28,7 @@ use crate::engine::push::plan::plan;
 use crate::engine::push::pusher::{Life, Pusher};
 use crate::engine::{Conflict, Engine, Error, Quota, Result, check_state};
 use crate::id::{Key, UserId};
+use crate::merge::Reason;
 use crate::record::{Content, Value};
 use crate::schema::{Deletes, Kind};
 use crate::store::{BatchLimits, Envelope, Head, HistoryKey, Revision, Version};
@@ -513,7 +514,12 @@ fn decide(
     let (key, version) = (push.key, Some(applied.record.version));
     let asking: Vec<Lost> = applied.lost.iter().filter(|lost| lost.asks).cloned().collect();
     let there = (applied.envelope.clone(), applied.record.clone());
-    let drafts = Draft::all_of(applied, old.map(|(envelope, _)| envelope), context.now)?;
+    let mut drafts = Draft::all_of(applied, old.map(|(envelope, _)| envelope), context.now)?;
+    if edit.reason == Some(Reason::OtherLife) {
+        // An edit of its device that follows in the request was made without this version, and must
+        // not replace it without a trace.
+        drafts.iter_mut().for_each(Draft::keep);
+    }
     if drafts.is_empty() {
         let (outcome, conflicts) = (PushOutcome::Unchanged, Vec::new());
         return Ok(Decision {
