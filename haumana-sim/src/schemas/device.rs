@@ -41,14 +41,22 @@ pub(super) struct Device {
     behind: BTreeSet<Name>,
     /// Requests that it has sent. The network may repeat one, however late.
     sent: Vec<Json>,
+    has_right_clock: bool,
+}
+
+/// A request that is sent, with the number of edits in it.
+pub(super) struct Outgoing {
+    pub(super) body: Json,
+    n_edits: usize,
 }
 
 impl Device {
     /// It begins without a cursor, and receives everything.
-    pub(super) fn new(id: String) -> Self {
+    pub(super) fn new(id: String, has_right_clock: bool) -> Self {
         let (held, pending) = (Held::default(), Vec::new());
         let (counts, behind, sent) = (BTreeMap::new(), BTreeSet::new(), Vec::new());
-        Self { id, cursor: Json::Null, held, pending, counts, behind, sent }
+        let cursor = Json::Null;
+        Self { id, cursor, held, pending, counts, behind, sent, has_right_clock }
     }
 
     /// Its user makes, edits or deletes a record. At most one edit of a record waits at a time.
@@ -75,12 +83,16 @@ impl Device {
             self.pending.push(Pending { name, base, edited_at: now, set: None });
             return;
         }
-        // A clock that is wrong by up to five minutes.
-        let edited_at = now.plus_ms(dice.between(-300_000, 300_000));
+        let skew_ms = if self.has_right_clock { 0 } else { dice.between(-300_000, 300_000) };
+        let edited_at = now.plus_ms(skew_ms);
+        let shown = content.clone();
         let is_new = content.is_none();
         let content = content.unwrap_or_default();
         let set = self.set_of(dice, &kind, &name, &content);
         if !set.is_empty() || is_new {
+            if self.has_right_clock {
+                judge.saved((&name, &kind), shown.as_ref(), &set, edited_at);
+            }
             judge.pushed(&name, &kind, &self.id, &content, &set);
             // A deleted record is made again as a whole.
             let base = base.filter(|_| !is_new);
@@ -131,8 +143,7 @@ impl Device {
 
     /// Sends the waiting edits. The request may come twice, and the reply may be lost.
     ///
-    /// One in four requests is followed by one of the device's earlier ones, and one in four
-    /// replies is lost.
+    /// One in four requests is followed by one of the device's earlier ones.
     pub(super) async fn sync(
         &mut self,
         dice: &mut Dice,
@@ -140,16 +151,33 @@ impl Device {
         user: &UserId,
         judge: &mut Judge,
     ) {
-        let sent = self.pending.len().min(1 + dice.below(4));
-        let limit = 1 + dice.below(4);
-        let body = self.body(sent, limit);
-        let reply = ask(engine, user, &body).await;
-        self.sent.push(body);
+        let outgoing = self.begin(dice);
+        let reply = ask(engine, user, &outgoing.body).await;
         if dice.chance(25) {
             ask(engine, user, dice.pick(&self.sent)).await;
         }
+        self.hear(dice, &outgoing, &reply, judge);
+    }
+
+    /// What it sends next.
+    pub(super) fn begin(&mut self, dice: &mut Dice) -> Outgoing {
+        let n_edits = self.pending.len().min(1 + dice.below(4));
+        let limit = 1 + dice.below(4);
+        let body = self.body(n_edits, limit);
+        self.sent.push(body.clone());
+        Outgoing { body, n_edits }
+    }
+
+    /// One in four replies is lost.
+    pub(super) fn hear(
+        &mut self,
+        dice: &mut Dice,
+        outgoing: &Outgoing,
+        reply: &Json,
+        judge: &mut Judge,
+    ) {
         if !dice.chance(25) {
-            self.take(sent, &reply, judge);
+            self.take(outgoing.n_edits, reply, judge);
         }
     }
 
@@ -245,7 +273,7 @@ impl Pending {
 }
 
 /// If a sync is refused, the run ends, since nothing fails in this model.
-async fn ask(engine: &Engine, user: &UserId, body: &Json) -> Json {
+pub(super) async fn ask(engine: &Engine, user: &UserId, body: &Json) -> Json {
     let body = body.to_string();
     let request = SyncRequest::from_json(body.as_bytes())
         .unwrap_or_else(|error| panic!("a request of the model is good: {error:?} {body}"));

@@ -6,15 +6,19 @@
 //! | lines, lists, sets | each part of an accepted value is in the record or in its history |
 //! | sets | an element that nobody removed is there; one that somebody removed is not |
 //! | counters | the sum is what all devices added |
+//! | plain values under `later` | each is in the record or in the inbox, or a user who saw it replaced it |
+//! | plain values, if all clocks are right | the one that the policy prefers stays |
 //!
 //! Records that were deleted or refused are skipped if a delete explains what is missing.
 
+use super::choices::{Choices, value_of};
 use haumana_sync::digest::Digest;
 use haumana_sync::engine::Engine;
 use haumana_sync::id::{RecordId, UserId};
 use haumana_sync::json::JsonText;
 use haumana_sync::record::{Counter, Value};
-use haumana_sync::schema::{Deletes, FieldType, Kind, Schema};
+use haumana_sync::schema::{Deletes, FieldType, Kind, Merge, Schema};
+use haumana_sync::time::UnixMillis;
 use haumana_sync::wire::import::ImportRequest;
 use serde_json::{Map, Value as Json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub type Name = (String, String);
 
 /// A record's name and one of its fields.
-type Place = (Name, String);
+pub(super) type Place = (Name, String);
 
 /// The state on which the server and a device agreed last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +70,14 @@ pub struct Judge {
     deleted: BTreeSet<Name>,
     restored: BTreeSet<Name>,
     refused: BTreeSet<Name>,
+    /// Of fields under `later`, what users saved since the last restore of a backup.
+    saved: BTreeMap<Place, BTreeSet<String>>,
+    /// Whether a backup was restored. Then what was taken out of a set may come back.
+    has_lives: bool,
+    /// The values that users saw when they saved others.
+    seen: BTreeMap<Place, BTreeSet<String>>,
+    /// What the policies must have chosen, of devices whose clocks are right.
+    choices: Choices,
 }
 
 impl Judge {
@@ -78,6 +90,7 @@ impl Judge {
         content: &Map<String, Json>,
         set: &Map<String, Json>,
     ) {
+        self.saw(name, kind, content, set.keys());
         for (field, value) in set {
             match kind.named(field).field_type() {
                 FieldType::Counter => {
@@ -94,6 +107,21 @@ impl Judge {
         }
     }
 
+    /// A user who saw the `content` of a record replaces some of its fields.
+    pub fn saw<'f>(
+        &mut self,
+        name: &Name,
+        kind: &Kind,
+        content: &Map<String, Json>,
+        fields: impl IntoIterator<Item = &'f String>,
+    ) {
+        for field in fields {
+            let value = content.get(field).unwrap_or(&Json::Null);
+            let seen = self.seen.entry((name.clone(), field.clone())).or_default();
+            seen.insert(normal(kind, field, value).to_string());
+        }
+    }
+
     /// The server accepted a value of a field, so the value must leave a trace.
     pub fn accepted(&mut self, name: &Name, kind: &Kind, field: &str, value: &Json) {
         let place = (name.clone(), field.to_owned());
@@ -104,10 +132,45 @@ impl Judge {
                 self.parts.entry(place).or_default().extend(parts(value));
             }
             _ => {
-                let values = self.accepted.entry(place).or_default();
-                values.insert(normal(kind, field, value).to_string());
+                let value = normal(kind, field, value).to_string();
+                if asks(kind, field) {
+                    self.saved.entry(place.clone()).or_default().insert(value.clone());
+                }
+                self.accepted.entry(place).or_default().insert(value);
             }
         }
+    }
+
+    /// The server accepted a value that a device holds and that is no new edit, so the value must
+    /// leave a trace.
+    pub fn offered(&mut self, name: &Name, kind: &Kind, field: &str, value: &Json) {
+        let place = (name.clone(), field.to_owned());
+        let saved = self.saved.get(&place).cloned();
+        self.accepted(name, kind, field, value);
+        if asks(kind, field) {
+            self.saved.insert(place, saved.unwrap_or_default());
+        }
+    }
+
+    /// A backup was restored: what the server had accepted since then may be gone, unless a device
+    /// holds it.
+    pub fn went_back(&mut self) {
+        (self.accepted, self.saved) = Default::default();
+        (self.parts, self.added, self.removed) = Default::default();
+        // A deleted record may be there again.
+        self.restored.extend(self.deleted.iter().cloned());
+        self.has_lives = true;
+    }
+
+    /// A user who saw `shown`, or no such record, saved `set` on a device whose clock is right.
+    pub(super) fn saved(
+        &mut self,
+        record: (&Name, &Kind),
+        shown: Option<&Map<String, Json>>,
+        set: &Map<String, Json>,
+        at: UnixMillis,
+    ) {
+        self.choices.saved(record, shown, set, at);
     }
 
     /// A user who saw the elements of `old` saved those of `new`.
@@ -145,7 +208,9 @@ impl Judge {
     /// Like [`Judge::refused`], for a device that pushes again.
     pub fn check_refusal(&self, name: &Name, result: &Json) {
         let code = result["error"]["code"].as_str();
-        assert!(self.deleted.contains(name), "{name:?} is never deleted, and refused: {result}");
+        // A restored backup may lack a record. Its device then sends it whole.
+        let may_lack = self.has_lives || self.deleted.contains(name);
+        assert!(may_lack, "{name:?} is never deleted, and refused: {result}");
         assert_eq!(Some("base_gone"), code, "nothing else is wrong with a push: {result}");
     }
 
@@ -160,7 +225,9 @@ impl Judge {
         assert_eq!(first.records, device.records, "devices agree");
         for name in self.deleted.difference(&self.restored) {
             let kind = schema.named(&name.0);
-            if kind.is_some_and(|kind| kind.delete_policy() == Deletes::Stick) {
+            // A delete that comes from before a restored backup is offered, and asks.
+            let sticks = kind.is_some_and(|kind| kind.delete_policy() == Deletes::Stick);
+            if sticks && !self.has_lives {
                 let agreed = device.records.get(name);
                 assert!(
                     agreed.is_none_or(|agreed| agreed.value.is_none()),
@@ -206,13 +273,63 @@ impl Judge {
         }
     }
 
+    /// Checks that no value of a field under `later` was replaced without being asked about (G1).
+    ///
+    /// # Panics
+    ///
+    /// If one was.
+    pub async fn check_inbox(
+        &self,
+        engine: &Engine,
+        user: &UserId,
+        schema: &Schema,
+        device: &Held,
+    ) {
+        let document = serde_json::from_str(&export(engine, user).await).unwrap_or(Json::Null);
+        for (place, saved) in &self.saved {
+            let (name, field) = place;
+            let Some(kind) = schema.named(&name.0) else { continue };
+            let Some(value) = self.whole(name, device) else { continue };
+            let current = value.get(field).unwrap_or(&Json::Null);
+            let known = lost(name, field, &document).into_iter().chain([current, &Json::Null]);
+            let mut known: BTreeSet<String> =
+                known.map(|value| normal(kind, field, value).to_string()).collect();
+            known.extend(self.seen.get(place).into_iter().flatten().cloned());
+            let missing: Vec<&String> = saved.difference(&known).collect();
+            assert!(
+                missing.is_empty(),
+                "{missing:?} of {field} of {name:?} was replaced by nobody who saw it, and is not \
+                 in the inbox"
+            );
+        }
+    }
+
+    /// Checks that each plain value is the one that its policy prefers.
+    ///
+    /// # Panics
+    ///
+    /// If another one is there.
+    pub(super) fn check_choices(&self, schema: &Schema, device: &Held) {
+        for place in self.choices.places() {
+            let (name, field) = place;
+            let (Some(best), Some(value)) = (self.choices.of(place), self.whole(name, device))
+            else {
+                continue;
+            };
+            let kind = schema.named(&name.0).unwrap_or_else(|| panic!("a kind: {name:?}"));
+            let has = value_of(kind.named(field), value.get(field).unwrap_or(&Json::Null));
+            assert_eq!(*best, has, "{field} of {name:?} is what its policy prefers");
+        }
+    }
+
     fn check_traces(&self, device: &Held, document: &Json) {
         for ((name, field), values) in &self.accepted {
             if self.refused.contains(name) {
                 continue;
             }
             let known = known_values(name, field, device, document);
-            let known: BTreeSet<String> = known.iter().map(Json::to_string).collect();
+            let mut known: BTreeSet<String> = known.iter().map(Json::to_string).collect();
+            known.extend(self.replaced(name, field).iter().map(Json::to_string));
             for value in values {
                 assert!(
                     known.contains(value),
@@ -225,10 +342,18 @@ impl Judge {
                 continue;
             }
             let known = known_values(name, field, device, document);
-            let known: BTreeSet<String> = known.iter().flat_map(parts).collect();
+            let mut known: BTreeSet<String> = known.iter().flat_map(parts).collect();
+            known.extend(self.replaced(name, field).iter().flat_map(parts));
             let missing: Vec<&String> = accepted.difference(&known).collect();
             assert!(missing.is_empty(), "{missing:?} of {field} of {name:?} have no trace");
         }
+    }
+
+    /// What users replaced. After a restored backup the server may never have had it.
+    fn replaced(&self, name: &Name, field: &str) -> Vec<Json> {
+        let place = (name.clone(), field.to_owned());
+        let seen = self.seen.get(&place).filter(|_| self.has_lives).into_iter().flatten();
+        seen.filter_map(|text| serde_json::from_str(text).ok()).collect()
     }
 
     /// An element that nobody removed is there, and one that somebody removed is not. If two whole
@@ -241,7 +366,7 @@ impl Judge {
             let Some(value) = self.whole(name, device) else { continue };
             let there = value.get(field).map(parts).unwrap_or_default();
             let (removed, lost) = (&self.removed[place], lost(name, field, document));
-            let has_clashed = !lost.is_empty();
+            let has_clashed = !lost.is_empty() || self.has_lives;
             let lost: BTreeSet<String> = lost.into_iter().flat_map(parts).collect();
             for (element, times) in added {
                 let (is_there, is_removed) = (there.contains(element), removed.contains(element));
@@ -302,6 +427,15 @@ fn parts(value: &Json) -> BTreeSet<String> {
     let lines = lines.filter(|line| !line.is_empty()).map(str::to_owned);
     let elements = value.as_array().into_iter().flatten();
     elements.map(Json::to_string).chain(lines).collect()
+}
+
+/// Whether a field is decided by itself, and its user is asked about the value that lost.
+fn asks(kind: &Kind, name: &str) -> bool {
+    kind.fields().iter().any(|field| field.name() == name)
+        && kind.unit_of(name) == name
+        && kind.groups().iter().all(|group| group.name() != name)
+        && kind.named(name).policy() == Merge::Later
+        && !kind.named(name).field_type().is_structural()
 }
 
 fn sum_of(value: &Json) -> i64 {

@@ -11,12 +11,18 @@
 //! unknown keys and both rules of deletes. Numbers of kinds are far apart and their names are
 //! prefixes of each other, so that a store or an index that confuses them is found.
 //!
+//! In half of the runs the clocks of devices are wrong. In the others ([`Clocks::Right`]) they are
+//! right, several edits have the same time, and requests of two devices cross: one is sent between
+//! two calls that the other one makes to the store.
+//!
 //! # What the judge knows
 //!
 //! The devices are simple: there are three, they have one record in three of each kind, and one
 //! edit of a record at a time. The judge does not compute the result of a merge. It knows what
-//! users set, added, removed and counted, and checks what follows for every policy.
+//! users set, added, removed and counted, and checks what follows for every policy. Where clocks
+//! are right, it knows which plain value must stay.
 
+mod choices;
 mod device;
 mod judge;
 pub mod values;
@@ -24,8 +30,9 @@ pub mod values;
 pub use judge::{Agreed, Held, Judge, Name};
 
 use crate::dice::{Dice, SeededRandom};
+use crate::storm::Crossroads;
 use crate::world::Backend;
-use device::Device;
+use device::{Device, ask};
 use haumana_sync::conformance::SetClock;
 use haumana_sync::engine::{Clock, Engine, EngineConfig};
 use haumana_sync::id::UserId;
@@ -34,12 +41,23 @@ use haumana_sync::schema::{
 };
 use haumana_sync::store::Generation;
 use haumana_sync::time::UnixMillis;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// 2026-11-23T00:00:00Z.
 const START_MS: i64 = 1_795_392_000_000;
 const DEVICES: usize = 3;
 const STEPS: usize = 60;
+/// A request makes about so many calls to the store.
+const CALLS: usize = 6;
+
+/// What the clocks of the devices show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clocks {
+    /// Each edit is dated wrongly by up to five minutes.
+    Wrong,
+    /// The time is right, and often the same for two devices. Requests of two devices may cross.
+    Right,
+}
 
 /// Makes a valid schema of one to three kinds.
 ///
@@ -158,17 +176,26 @@ pub fn succeeding_schema(dice: &mut Dice, schema: &Schema) -> Schema {
     Schema::new(kinds).unwrap_or_else(|error| panic!("a grown schema is valid: {error}"))
 }
 
+/// Calls [`run_schema_with`] with [`Clocks::Wrong`].
+///
+/// # Panics
+///
+/// If a promise does not hold; the text says which.
+pub async fn run_schema(seed: u64, backend: impl Backend, user: &UserId) {
+    run_schema_with(seed, Clocks::Wrong, backend, user).await;
+}
+
 /// Runs one history of devices with a schema of its own, all made from `seed`, on a backend that
 /// has no records of `user`.
 ///
-/// The clock of a device is wrong by up to five minutes, and the last two rounds have no faults.
+/// The last two rounds have no faults.
 ///
 /// `HAUMANA_SIM_STORY` prints all requests and replies.
 ///
 /// # Panics
 ///
 /// If a promise does not hold; the text says which.
-pub async fn run_schema(seed: u64, backend: impl Backend, user: &UserId) {
+pub async fn run_schema_with(seed: u64, clocks: Clocks, backend: impl Backend, user: &UserId) {
     let mut dice = Dice::new(seed);
     let schema = random_schema(&mut dice);
     let read_again = Schema::from_json(&schema.to_json());
@@ -176,18 +203,32 @@ pub async fn run_schema(seed: u64, backend: impl Backend, user: &UserId) {
     let clock = Arc::new(SetClock::at(UnixMillis(START_MS)));
     let config = EngineConfig::new(Generation(0));
     let random = Arc::new(SeededRandom::scattered(seed));
-    let engine =
-        Engine::new(backend.store(), clock.clone(), random, config).with_schema(schema.clone());
+    let crossroads = Crossroads::new(backend.store());
+    let engine = Engine::new(Arc::new(crossroads.clone()), clock.clone(), random, config);
+    let engine = Arc::new(engine.with_schema(schema.clone()));
     let mut judge = Judge::default();
+    let is_right = clocks == Clocks::Right;
     let mut devices: Vec<Device> =
-        (0..DEVICES).map(|at| Device::new(format!("device-{at}-{seed}"))).collect();
+        (0..DEVICES).map(|at| Device::new(format!("device-{at}-{seed}"), is_right)).collect();
     for _ in 0..STEPS {
-        clock.pass_ms(dice.between(1, 90_000));
+        if !(is_right && dice.chance(60)) {
+            clock.pass_ms(dice.between(1, 90_000));
+        }
         let at = dice.below(DEVICES);
         if dice.chance(60) {
             devices[at].edit(&mut dice, &schema, clock.now(), &mut judge);
+            continue;
+        }
+        if is_right && dice.chance(40) {
+            let other = (at + 1 + dice.below(DEVICES - 1)) % DEVICES;
+            let servers = (&crossroads, &engine);
+            cross(&mut devices, (at, other), &mut dice, servers, user, &mut judge).await;
         } else {
             devices[at].sync(&mut dice, &engine, user, &mut judge).await;
+        }
+        // What a user has seen was edited before what they edit.
+        if is_right {
+            clock.pass_ms(1);
         }
     }
     // The last two rounds have no faults. The second brings what the others sent in the first.
@@ -201,10 +242,41 @@ pub async fn run_schema(seed: u64, backend: impl Backend, user: &UserId) {
         judge.check_device(&devices[0].held, &device.held, &schema);
     }
     judge.check_values(&engine, user, &devices[0].held).await;
+    judge.check_inbox(&engine, user, &schema, &devices[0].held).await;
+    judge.check_choices(&schema, &devices[0].held);
     judge.check_export(&engine, user, &schema).await;
     if let Some(all) = backend.operate() {
         let verified = engine.verify(&*all, user).await;
         let findings = verified.map(|verified| verified.findings);
         assert!(matches!(&findings, Ok(none) if none.is_empty()), "all agrees: {findings:#?}");
     }
+}
+
+/// Two devices sync at once: the request of the second one is sent and answered while that of the
+/// first one is at work.
+async fn cross(
+    devices: &mut [Device],
+    (outer, inner): (usize, usize),
+    dice: &mut Dice,
+    (crossroads, engine): (&Crossroads, &Arc<Engine>),
+    user: &UserId,
+    judge: &mut Judge,
+) {
+    let (long, short) = (devices[outer].begin(dice), devices[inner].begin(dice));
+    let answer = Arc::new(Mutex::new(None));
+    let (heard, engine_too, body) = (answer.clone(), engine.clone(), short.body.clone());
+    let user_too = user.clone();
+    let interlude = async move {
+        let reply = ask(&engine_too, &user_too, &body).await;
+        *heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(reply);
+    };
+    crossroads.cross(dice.below(CALLS), Box::pin(interlude));
+    let reply = ask(engine, user, &long.body).await;
+    if let Some(interlude) = crossroads.left_over() {
+        interlude.await;
+    }
+    devices[outer].hear(dice, &long, &reply, judge);
+    let reply = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let reply = reply.unwrap_or_else(|| panic!("the crossing request was answered"));
+    devices[inner].hear(dice, &short, &reply, judge);
 }

@@ -1,7 +1,7 @@
 //! Random schemas on the memory store; the same seed gives the same run.
 
 use haumana_sim::dice::Dice;
-use haumana_sim::schemas::{random_schema, run_schema};
+use haumana_sim::schemas::{Clocks, random_schema, run_schema_with};
 use haumana_sync::id::UserId;
 use haumana_sync::schema::Deletes;
 use haumana_sync::store::{BatchLimits, MemoryStore};
@@ -14,10 +14,13 @@ const RUNS: u64 = 300;
 async fn whatever_its_schema_an_account_keeps_every_promise() {
     let one = std::env::var("HAUMANA_SIM_SEED").ok().and_then(|seed| seed.parse().ok());
     let seeds = one.map_or(0..RUNS, |seed| seed..seed + 1);
+    let user = UserId::verified_by_caller("kai").unwrap();
     for seed in seeds {
-        eprintln!("HAUMANA_SIM_SEED={seed} cargo test -p haumana-sim --test it schemas::");
-        run_schema(seed, Arc::new(MemoryStore::new()), &UserId::verified_by_caller("kai").unwrap())
-            .await;
+        for clocks in [Clocks::Wrong, Clocks::Right] {
+            let repeat = "cargo test -p haumana-sim --test it schemas::";
+            eprintln!("clocks are {clocks:?}: HAUMANA_SIM_SEED={seed} {repeat}");
+            run_schema_with(seed, clocks, Arc::new(MemoryStore::new()), &user).await;
+        }
     }
 }
 
@@ -27,10 +30,12 @@ async fn whatever_its_schema_an_account_keeps_every_promise() {
 async fn whatever_its_schema_an_account_keeps_every_promise_where_commits_are_small() {
     let user = UserId::verified_by_caller("kai").unwrap();
     for seed in 0..RUNS {
-        eprintln!("seed {seed} of commits that are small");
-        let limits = BatchLimits { items: 6, bytes: 64_000 };
-        let store = Arc::new(MemoryStore::new().with_limits(limits));
-        run_schema(seed, store, &user).await;
+        for clocks in [Clocks::Wrong, Clocks::Right] {
+            eprintln!("seed {seed} of commits that are small, clocks are {clocks:?}");
+            let limits = BatchLimits { items: 6, bytes: 64_000 };
+            let store = Arc::new(MemoryStore::new().with_limits(limits));
+            run_schema_with(seed, clocks, store, &user).await;
+        }
     }
 }
 

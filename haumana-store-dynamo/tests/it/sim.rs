@@ -1,7 +1,9 @@
 //! The model of many phones, on DynamoDB, in a storm.
 
+use haumana_sim::schemas::{Clocks, run_schema_with};
 use haumana_sim::{Backend, Profile, check, seeds};
 use haumana_store_dynamo::testing::{Storm, Tables};
+use haumana_sync::id::UserId;
 use std::sync::Arc;
 
 /// How many runs of each profile there are; `HAUMANA_SIM_RUNS` sets another number.
@@ -33,8 +35,8 @@ haumana_sim::runs! {
 async fn records_of_any_schema_keep_every_promise_in_tables() {
     let tables = Tables::create().await;
     let store = Arc::new(tables.store());
-    for seed in 0..4 {
-        let user = haumana_sync::id::UserId::verified_by_caller(format!("user-{seed}")).unwrap();
-        haumana_sim::schemas::run_schema(seed, store.clone(), &user).await;
+    for (seed, clocks) in (0..4).zip([Clocks::Wrong, Clocks::Right].into_iter().cycle()) {
+        let user = UserId::verified_by_caller(format!("user-{seed}")).unwrap();
+        run_schema_with(seed, clocks, store.clone(), &user).await;
     }
 }

@@ -1,6 +1,6 @@
 //! Records of schemas that were made at random.
 
-use haumana_sim::schemas::run_schema;
+use haumana_sim::schemas::{Clocks, run_schema_with};
 use haumana_sync::conformance::sample::user;
 use std::sync::Arc;
 
@@ -10,6 +10,9 @@ async fn records_of_any_schema_keep_every_promise() {
 
     // All in one database, as different apps never are: one user's records touch no other's.
     for seed in 0..8 {
-        run_schema(seed, store.clone(), &user(&format!("user-{seed}"))).await;
+        for clocks in [Clocks::Wrong, Clocks::Right] {
+            let user = user(&format!("user-{seed}-{clocks:?}"));
+            run_schema_with(seed, clocks, store.clone(), &user).await;
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Records of schemas that were made at random.
 
 use crate::support::Opened;
-use haumana_sim::schemas::run_schema;
+use haumana_sim::schemas::{Clocks, run_schema_with};
 use haumana_sync::id::UserId;
 use std::sync::Arc;
 
@@ -12,7 +12,9 @@ async fn records_of_any_schema_keep_every_promise_in_a_file() {
 
     // All in one file, as different apps never are: one user's records touch no other's.
     for seed in 0..12 {
-        let user = UserId::verified_by_caller(format!("user-{seed}")).unwrap();
-        run_schema(seed, store.clone(), &user).await;
+        for clocks in [Clocks::Wrong, Clocks::Right] {
+            let user = UserId::verified_by_caller(format!("user-{seed}-{clocks:?}")).unwrap();
+            run_schema_with(seed, clocks, store.clone(), &user).await;
+        }
     }
 }
