@@ -8,7 +8,7 @@ use haumana_sync::limits;
 use haumana_sync::schema::Kind;
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Returns the pushes that settle what is pending: one for each version on which its user edited.
@@ -53,8 +53,10 @@ pub(crate) fn pushes(local: &Local, kind: &Arc<Kind>) -> Vec<SentPush> {
         let sent = (touch.value.clone(), touch.at);
         groups.entry(base_of(local, kind, name, touch)).or_default().insert(name.clone(), sent);
     }
-    let push = |(base, mut fields)| {
-        fill(local, kind, base, &mut fields);
+    let push = |(base, mut fields): (Option<Version>, SentFields)| {
+        if base.is_none() {
+            fill(local, kind, &mut fields);
+        }
         SentPush { key, kind: kind.clone(), base, op: SentOp::Set(fields), is_offered: false }
     };
     offers.into_iter().chain(again.into_iter().flatten().chain(new).map(push)).collect()
@@ -76,11 +78,22 @@ fn base_of(local: &Local, kind: &Kind, name: &str, touch: &Touch) -> Option<Vers
 }
 
 /// Adds what the server needs in addition to the touched fields.
-fn fill(local: &Local, kind: &Arc<Kind>, base: Option<Version>, fields: &mut SentFields) {
-    let Some(content) = local.content_before_removal(kind).filter(|_| base.is_none()) else {
-        return;
-    };
+///
+/// What its user did not touch is no edit. It is as old as the record that its user saw, so it does
+/// not replace what the server has instead. The fields of a group have one time.
+fn fill(local: &Local, kind: &Arc<Kind>, fields: &mut SentFields) {
     let at = fields.values().map(|(_, at)| *at).min().unwrap_or(UnixMillis(0));
+    let offer = local.pending.offers.iter().rev().find(|offer| offer.value.is_some());
+    let held = local.agreed.as_ref().filter(|agreed| agreed.value.is_some());
+    let (content, held_at) = match offer {
+        // Its user saw what is offered, and not what the server has since its past is another one.
+        Some(offer) => {
+            let seen = Local { agreed: None, ..local.clone() };
+            (seen.content_before_removal(kind), offer.at)
+        }
+        None => (local.content_before_removal(kind), held.map_or(at, |agreed| agreed.modified_at)),
+    };
+    let Some(content) = content else { return };
     let required = required(kind);
     let mut marks = kind.fields().iter().filter(|field| is_mark_of_making(field)).peekable();
     let makes = marks.peek().is_some() && marks.all(|mark| fields.contains_key(mark.name()));
@@ -89,9 +102,12 @@ fn fill(local: &Local, kind: &Arc<Kind>, base: Option<Version>, fields: &mut Sen
     let names = if is_whole { content.all_names().collect() } else { required.clone() };
     let touches = &local.pending.touches;
     let is_due = |name: &&str| required.contains(name) || !touches.contains_key(*name);
+    let edited: BTreeSet<String> =
+        fields.keys().map(|name| kind.unit_of(name).to_owned()).collect();
     for name in names.into_iter().filter(is_due) {
         let value = content.get(name);
         if let (false, Some(json)) = (value.is_null(), write_value(&value)) {
+            let at = if edited.contains(kind.unit_of(name)) { at } else { held_at.min(at) };
             fields.entry(name.to_owned()).or_insert((json, at));
         }
     }

@@ -136,7 +136,8 @@ impl Replica {
             return Ok(Progress { more: true, ..Progress::default() });
         }
         if outgoing.is_probe {
-            let state = Some(State { probe: None, ..before });
+            let is_other_life = before.is_other_life || reply.reset;
+            let state = Some(State { probe: None, is_other_life, ..before });
             inner.write(account, Batch::repeatable(state, Vec::new())).await?;
             return Ok(Progress { more: true, ..Progress::default() });
         }
@@ -286,8 +287,11 @@ impl Inner {
             return Err(Error::new("sync", ErrorKind::Erased));
         }
         let is_probe = state.cursor.is_none() && state.probe.is_some();
-        let (sent, tried) =
-            if is_probe { (Vec::new(), None) } else { self.collect(account.as_str()).await? };
+        let (sent, tried) = if is_probe {
+            (Vec::new(), None)
+        } else {
+            self.collect(account.as_str(), &state).await?
+        };
         let shown = if is_probe { state.probe.as_deref() } else { state.cursor.as_deref() };
         let limit = if is_probe { 1 } else { limit };
         let body = wire::request(&self.device, shown, limit, &sent);
@@ -309,7 +313,18 @@ impl Inner {
     }
 
     /// Collects the next pushes, and marks them as sent.
-    async fn collect(&mut self, account: &str) -> Result<(Vec<SentPush>, Option<Tried>)> {
+    ///
+    /// After a reset, the edit of a record that this device holds waits until the record has come or
+    /// the listing has ended. Before that, its base is a version of another past.
+    async fn collect(
+        &mut self,
+        account: &str,
+        state: &State,
+    ) -> Result<(Vec<SentPush>, Option<Tried>)> {
+        let waits = |local: &Local| {
+            let has_come = |agreed: &Agreed| state.is_listing && state.mark <= agreed.mark;
+            state.is_other_life && local.agreed.as_ref().is_some_and(|agreed| !has_come(agreed))
+        };
         let n_unstored = self.unstored.keys(account).len();
         let due = self.storage.due(account, self.config.push_records + n_unstored).await?;
         let (mut sent, mut bytes) = (Vec::new(), 0);
@@ -331,7 +346,7 @@ impl Inner {
         };
         let mut has_room = true;
         for mut local in due {
-            if self.unstored.is_answered(account, local.key) {
+            if waits(&local) || self.unstored.is_answered(account, local.key) {
                 continue;
             }
             self.unstored.complete(account, &mut local);
@@ -342,7 +357,8 @@ impl Inner {
                 break;
             }
         }
-        let tried = if has_room { self.collect_again(account, fits).await? } else { None };
+        let tries = has_room && !state.is_other_life;
+        let tried = if tries { self.collect_again(account, fits).await? } else { None };
         if !marked.is_empty() {
             // The mark decides whether a delete waits for the edit, and whether a newer edit comes
             // after it. If power is lost before the reply, the server may take this device for two.

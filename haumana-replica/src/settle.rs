@@ -1,8 +1,8 @@
 //! How a record changes when the server answers a push of it, sends it, or turns out to lack it.
 
-use crate::content::{Content, base_text, builds_on_earlier, create, has_parts, put};
+use crate::content::{Content, base_text, builds_on_earlier, create, has_parts, put, read_value};
 use crate::groups::decided_with;
-use crate::record::{Agreed, Earlier, Local, Touch};
+use crate::record::{Agreed, Earlier, Local, Removal, Touch};
 use crate::sent::{SentFields, SentOp, SentPush};
 use crate::wire::Rejection;
 use haumana_sync::schema::{Kind, Merge};
@@ -119,6 +119,9 @@ impl Local {
             let is_another = new.version == old.version && new.value != old.value;
             is_doubtful || is_another || new.version < old.version
         };
+        if life == Life::Other && self.agreed.is_none() {
+            self.doubt_answers(kind, &new, sent);
+        }
         match self.agreed.clone().filter(is_other_life) {
             Some(old) => self.change_lives(kind, &old, &new, sent),
             None => self.move_on(kind, &new, sent),
@@ -135,6 +138,25 @@ impl Local {
         self.agreed = Some(new);
     }
 
+    /// The server has another past, and names a record that this device has never received. What it
+    /// had answered about the record is sent again, unless it is there or was answered just now.
+    ///
+    /// The versions of those answers mean nothing here.
+    fn doubt_answers(&mut self, kind: &Arc<Kind>, new: &Agreed, sent: &SentFields) {
+        let theirs = new.value.as_deref().and_then(|text| Content::parse(kind, text));
+        for (name, touch) in &mut self.pending.touches {
+            let is_new = sent.get(name).is_some_and(|(_, at)| *at == touch.at);
+            let is_there = || {
+                let has = theirs.as_ref().map(|theirs| theirs.get(name));
+                has.is_some_and(|has| read_value(kind, name, &touch.value) == Some(has))
+            };
+            if touch.acked.is_some() && !is_new && !is_there() {
+                touch.acked = None;
+                touch.earlier.iter_mut().for_each(|earlier| earlier.is_answered = false);
+            }
+        }
+    }
+
     fn move_on(&mut self, kind: &Arc<Kind>, new: &Agreed, sent: &SentFields) {
         if self.pending.is_empty() {
             return;
@@ -147,7 +169,8 @@ impl Local {
         let own = self.on_its_way(sent);
         let shown = self.with_sent(kind, &own);
         // Few records are deleted, so this comparison is rare.
-        let is_due = self.pending.removal.as_ref().is_some_and(|removal| moves(removal.base));
+        let moves_on = |removal: &Removal| !removal.is_offered && moves(removal.base);
+        let is_due = self.pending.removal.as_ref().is_some_and(moves_on);
         let is_own = is_due && self.is_own(kind, &theirs, own.clone(), shown.as_ref());
         if let Some(removal) = self.pending.removal.as_mut().filter(|_| is_own) {
             removal.base = Some(new.version);

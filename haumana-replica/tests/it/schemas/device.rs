@@ -7,8 +7,9 @@ use haumana_replica::{Replica, ReplicaConfig};
 use haumana_sim::dice::Dice;
 use haumana_sim::schemas::{Agreed, Held};
 use haumana_sync::conformance::{SeededRandom, SetClock};
-use haumana_sync::id::KindNumber;
+use haumana_sync::id::{Key, KindNumber};
 use haumana_sync::schema::Schema;
+use serde_json::{Map, Value as Json};
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -75,15 +76,34 @@ impl Device {
         self.replica = Some(builder.open().await.unwrap());
     }
 
-    /// What is in its storage, when nothing waits for the server.
-    pub(crate) async fn held(&mut self) -> Held {
-        self.replica = None;
-        let mut storage: Box<dyn Storage> = match &self.shelf {
+    fn storage(&self) -> Box<dyn Storage> {
+        match &self.shelf {
             Shelf::Memory(kept) => Box::new(kept.clone()),
             Shelf::File(folder) => {
                 Box::new(SqliteStorage::open(&folder.path().join("replica")).unwrap())
             }
-        };
+        }
+    }
+
+    /// The content of each record on which it and the server agreed last. Its program starts again.
+    pub(crate) async fn agreed(&mut self) -> Vec<(Key, Map<String, Json>)> {
+        self.replica = None;
+        let (mut storage, mut all) = (self.storage(), Vec::new());
+        for kind in self.schema.kinds() {
+            for local in storage.list("kai", kind.number()).await.unwrap() {
+                let value = local.agreed.and_then(|agreed| agreed.value);
+                all.extend(value.map(|value| (local.key, serde_json::from_str(&value).unwrap())));
+            }
+        }
+        drop(storage);
+        self.start().await;
+        all
+    }
+
+    /// What is in its storage, when nothing waits for the server.
+    pub(crate) async fn held(&mut self) -> Held {
+        self.replica = None;
+        let mut storage = self.storage();
         let mut held = Held::default();
         let declared = self.schema.kinds().iter();
         let declared = declared.map(|kind| (kind.number(), kind.name().to_owned()));

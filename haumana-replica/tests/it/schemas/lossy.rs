@@ -14,7 +14,7 @@ const LOSSES: u64 = 15;
 
 #[derive(Debug)]
 pub(crate) struct Lossy {
-    direct: DirectTransport,
+    direct: Mutex<DirectTransport>,
     dice: Mutex<Dice>,
     is_calm: AtomicBool,
     sent: Mutex<Vec<Vec<u8>>>,
@@ -25,8 +25,17 @@ pub(crate) struct Lossy {
 impl Lossy {
     pub(crate) fn new(direct: DirectTransport, seed: u64) -> Self {
         let (sent, answered) = (Mutex::default(), Mutex::default());
-        let dice = Mutex::new(Dice::new(seed));
+        let (direct, dice) = (Mutex::new(direct), Mutex::new(Dice::new(seed)));
         Self { direct, dice, is_calm: AtomicBool::new(false), sent, answered }
+    }
+
+    /// Another server answers from now on.
+    pub(crate) fn move_to(&self, direct: DirectTransport) {
+        *self.direct.lock().unwrap() = direct;
+    }
+
+    fn direct(&self) -> DirectTransport {
+        self.direct.lock().unwrap().clone()
     }
 
     /// Loses nothing from now on.
@@ -53,7 +62,7 @@ impl Lossy {
     }
 
     async fn deliver(&self, account: &UserId, body: &[u8]) -> Result<Vec<u8>> {
-        let reply = self.direct.sync(account, body.to_vec()).await?;
+        let reply = self.direct().sync(account, body.to_vec()).await?;
         let json = |body: &[u8]| serde_json::from_slice::<Json>(body).unwrap();
         if std::env::var_os("HAUMANA_SIM_STORY").is_some() {
             eprintln!("-> {}\n<- {}", json(body), json(&reply));
@@ -78,12 +87,12 @@ impl Transport for Lossy {
 
     async fn call(&self, account: &UserId, call: &Call) -> Result<Vec<u8>> {
         self.pass("call")?;
-        let reply = self.direct.call(account, call).await?;
+        let reply = self.direct().call(account, call).await?;
         self.pass("call")?;
         Ok(reply)
     }
 
     async fn export(&self, account: &UserId, file: &mut (dyn Write + Send)) -> Result<()> {
-        self.direct.export(account, file).await
+        self.direct().export(account, file).await
     }
 }

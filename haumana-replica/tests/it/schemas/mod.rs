@@ -33,8 +33,7 @@ impl Drop for Repeat {
     }
 }
 
-#[tokio::test]
-async fn whatever_its_schema_replicas_agree_and_lose_nothing() {
+async fn run_all(has_lives: bool) {
     let seeds = match number("HAUMANA_SIM_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("HAUMANA_SIM_RUNS").unwrap_or(RUNS),
@@ -42,9 +41,20 @@ async fn whatever_its_schema_replicas_agree_and_lose_nothing() {
     for seed in seeds {
         let _repeat = Repeat(seed);
 
-        let mut world = World::new(seed).await;
+        let mut world = World::new(seed, has_lives).await;
         world.run().await;
 
         world.check().await;
     }
+}
+
+#[tokio::test]
+async fn whatever_its_schema_replicas_agree_and_lose_nothing() {
+    run_all(false).await;
+}
+
+/// What a device holds when a backup is restored is not lost, and neither is any edit afterwards.
+#[tokio::test]
+async fn whatever_its_schema_replicas_outlive_restored_backups() {
+    run_all(true).await;
 }

@@ -16,7 +16,7 @@ use haumana_sync::record::{Content, Counter, Value};
 use haumana_sync::schema::{Element, Field, FieldType, Kind, Merge, Schema};
 use haumana_sync::store::{Generation, MemoryStore};
 use haumana_sync::time::UnixMillis;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -41,10 +41,16 @@ pub(crate) struct World {
     judge: Judge,
     devices: Vec<Device>,
     n_elements: usize,
+    store: Arc<MemoryStore>,
+    reply_limit: usize,
+    /// Whether backups are restored.
+    has_lives: bool,
+    backups: Vec<MemoryStore>,
+    generation: u32,
 }
 
 impl World {
-    pub(crate) async fn new(seed: u64) -> Self {
+    pub(crate) async fn new(seed: u64, has_lives: bool) -> Self {
         let mut dice = Dice::new(seed);
         let older = random_schema(&mut dice);
         let is_grown = dice.chance(50);
@@ -53,7 +59,7 @@ impl World {
         let clock = SetClock::at(UnixMillis(DAY));
         let (store, random) = (Arc::new(MemoryStore::new()), SeededRandom::new(dice.bits()));
         let config = EngineConfig::new(Generation(0));
-        let engine = Engine::new(store, Arc::new(clock.clone()), Arc::new(random), config);
+        let engine = Engine::new(store.clone(), Arc::new(clock.clone()), Arc::new(random), config);
         let engine = Arc::new(engine.with_schema(schema.clone()));
         let reply_limit = if dice.chance(20) { 3000 } else { 1 << 20 };
         let network = Lossy::new(DirectTransport::new(engine.clone(), reply_limit), dice.bits());
@@ -65,7 +71,21 @@ impl World {
             devices.push(Device::new(&mut dice, format!("d{n}"), known.clone(), own).await);
         }
         let judge = Judge::default();
-        Self { dice, clock, schema, engine, network, judge, devices, n_elements: 0 }
+        Self {
+            dice,
+            clock,
+            schema,
+            engine,
+            network,
+            judge,
+            devices,
+            n_elements: 0,
+            store,
+            reply_limit,
+            has_lives,
+            backups: Vec::new(),
+            generation: 0,
+        }
     }
 
     pub(crate) async fn run(&mut self) {
@@ -74,6 +94,9 @@ impl World {
             let most = *self.dice.pick(&[0, 1, 90_000]);
             self.clock.pass_ms(self.dice.between(0, most));
             let at = self.dice.below(self.devices.len());
+            if self.has_lives && self.dice.chance(6) {
+                self.operate().await;
+            }
             match self.dice.below(100) {
                 0..58 => self.edit(at).await,
                 58..75 => self.sync(at).await,
@@ -88,6 +111,34 @@ impl World {
         }
         self.network.calm();
         self.rest().await;
+    }
+
+    /// A backup is taken, or one is restored under the next generation.
+    async fn operate(&mut self) {
+        if self.backups.is_empty() || self.dice.chance(50) {
+            self.tell(0, || "is not asked: a backup is taken".to_owned());
+            return self.backups.push(self.store.snapshot());
+        }
+        let backup = self.dice.below(self.backups.len());
+        self.tell(0, || format!("is not asked: backup {backup} is restored"));
+        self.store.restore(&self.backups[backup]);
+        self.generation += 1;
+        let config = EngineConfig::new(Generation(self.generation));
+        let random = Arc::new(SeededRandom::new(self.dice.bits()));
+        let clock = Arc::new(self.clock.clone());
+        let engine = Engine::new(self.store.clone(), clock, random, config);
+        self.engine = Arc::new(engine.with_schema(self.schema.clone()));
+        self.network.move_to(DirectTransport::new(self.engine.clone(), self.reply_limit));
+        self.judge.went_back();
+        for at in 0..self.devices.len() {
+            for (key, content) in self.devices[at].agreed().await {
+                let kind = self.schema.kind(key.kind).unwrap();
+                let name = (kind.name().to_owned(), key.id.to_string());
+                for (field, value) in &content {
+                    self.judge.offered(&name, kind, field, value);
+                }
+            }
+        }
     }
 
     /// Everybody syncs, and the second time brings what the others sent.
@@ -120,6 +171,8 @@ impl World {
         if self.dice.chance(6) {
             self.tell(at, || format!("deletes {name:?}"));
             self.judge.deleted(&name);
+            let shown: Map<String, Json> = serde_json::from_str(&view.content.to_json()).unwrap();
+            self.judge.saw(&name, &kind, &shown, shown.keys());
             self.devices[at].replica().delete(view.key).await.unwrap();
             return;
         }
@@ -156,7 +209,9 @@ impl World {
             let json = json!({ "n": self.dice.below(3) }).to_string();
             let value = Value::Json(JsonText::parse(&json).unwrap());
             let field = "unknownKey".to_owned();
-            acts.push(Act { field, seen: Json::Null, value, by: 0 });
+            let now = seen.map_or(Value::Null, |seen| seen.get(&field));
+            let seen = serde_json::to_value(&now).unwrap();
+            acts.push(Act { field, seen, value, by: 0 });
         }
         acts
     }
@@ -201,6 +256,8 @@ impl World {
 
     fn note_acts(&mut self, kind: &Kind, name: &Name, acts: &[Act]) {
         for Act { field, seen, value, by } in acts {
+            let shown = Map::from_iter([(field.clone(), seen.clone())]);
+            self.judge.saw(name, kind, &shown, [field]);
             match kind.named(field).field_type() {
                 FieldType::Counter => self.judge.counted(name, field, *by),
                 FieldType::List { .. } | FieldType::Set { .. } => {
@@ -236,8 +293,12 @@ impl World {
         let set: Vec<_> = push["set"].as_object().into_iter().flatten().collect();
         let unit = |field: &str| (name.clone(), kind.unit_of(field).to_owned());
         for (field, value) in &set {
-            if !replaced.contains(&unit(field)) {
-                self.judge.accepted(&name, kind, field, value);
+            if replaced.contains(&unit(field)) {
+                continue;
+            }
+            match push["offered"] == true {
+                true => self.judge.offered(&name, kind, field, value),
+                false => self.judge.accepted(&name, kind, field, value),
             }
         }
         replaced.extend(set.iter().map(|(field, _)| unit(field)));
@@ -282,7 +343,7 @@ impl World {
         self.judge.restored(&name);
         let done = self.devices[at].replica().restore(&self.network, key, version).await;
         self.tell(at, || format!("restores version {version} of {name:?}: {done:?}"));
-        check_call(done.err());
+        check_call(done.err(), self.has_lives);
     }
 
     /// Closes a conflict of the inbox.
@@ -308,7 +369,7 @@ impl World {
         let replica = self.devices[at].replica();
         let done = replica.resolve(&self.network, id, Some(key), resolution).await;
         self.tell(at, || format!("resolves a conflict of {name:?}: {done:?}"));
-        check_call(done.err());
+        check_call(done.err(), self.has_lives);
     }
 
     async fn restart(&mut self, at: usize, schema: Schema) {
@@ -326,6 +387,7 @@ impl World {
         self.check_devices().await;
         let server = self.server().await;
         self.judge.check_values(&self.engine, &user("kai"), &server).await;
+        self.judge.check_inbox(&self.engine, &user("kai"), &self.schema, &server).await;
         self.judge.check_export(&self.engine, &user("kai"), &self.schema).await;
     }
 
@@ -384,13 +446,14 @@ fn fields(acts: &[Act]) -> BTreeMap<String, Value> {
     acts.iter().map(|act| (act.field.clone(), act.value.clone())).collect()
 }
 
-/// The network may lose a call, and others may have been quicker.
-fn check_call(error: Option<haumana_replica::Error>) {
-    use ErrorKind::{ConflictClosed, NotFound, Offline, PastRetention};
+/// The network may lose a call, and others may have been quicker. After a restored backup the device
+/// may name a version that is no longer there.
+fn check_call(error: Option<haumana_replica::Error>, has_lives: bool) {
+    use ErrorKind::{ConflictClosed, Invalid, NotFound, Offline, PastRetention};
     let kind = error.as_ref().map(haumana_replica::Error::kind);
     let is_fine = matches!(
         kind,
         None | Some(Offline) | Some(NotFound) | Some(ConflictClosed) | Some(PastRetention)
-    );
+    ) || (has_lives && kind == Some(Invalid));
     assert!(is_fine, "a call is answered: {error:?}");
 }
