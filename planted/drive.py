@@ -3,7 +3,8 @@
 
     drive.py check             every patch still applies
     drive.py slice             check, and the model finds a few of them
-    drive.py run [NAME...]     the model, from five first seeds, and the small histories
+    drive.py run [NAME...]     the model, from five first seeds, the small histories, the model of
+                               clients, and the tests of the crates
     drive.py table             what was found, for docs/testing.md
 
 A patch in `patches/` begins with its title, then comes a unified diff. What it adds asks
@@ -16,9 +17,11 @@ import math
 import os
 import pathlib
 import re
+import signal
 import statistics
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -27,8 +30,16 @@ WORK = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve
 TREE = WORK / "tree"
 FOUND = WORK / "found.json"
 STARTS = [0, 10_000, 20_000, 30_000, 40_000]
-# A fault has so many seeds of each profile to be found in; CI makes up to 300 of each.
-SEEDS = 60
+# A fault has so many seeds of each profile to be found in, as many as CI makes.
+SEEDS = 300
+# Besides the model: what runs on which crates' tests. `cargo test` takes it.
+TESTS = {
+    "clients": ["-p", "haumana-replica", "--test", "it", "--", "together::", "schemas::"],
+    # No fault is planted in what `mistakes` tests, the laws of stores.
+    "tests": ["-p", "haumana-sync", "-p", "haumana-app", "--lib", "--tests", "--", "--skip", "mistakes::"],
+}
+# With some faults a test never ends.
+ENDLESS_SECS = 600
 # How far from its line a hunk may have moved.
 REACH = 400
 # Quick ones, from the app, the merge and the commit.
@@ -130,11 +141,16 @@ def put(path, text):
 def plant(all_patches):
     """Makes the copy."""
     files = patched(all_patches)
+    files["haumana-sim/examples/planted.rs"] = (HERE / "runner.rs").read_text(encoding="utf-8")
+    copy(TREE, files)
+
+
+def copy(tree, files):
+    """Copies the sources with `files` as they are to be there, and the switch and the profile."""
     library = "haumana-sync/src/lib.rs"
     text = files.get(library) or (ROOT / library).read_text(encoding="utf-8")
     files[library] = text + "\n#[allow(missing_docs)]\npub mod planted;\n"
     files["haumana-sync/src/planted.rs"] = (HERE / "switch.rs").read_text(encoding="utf-8")
-    files["haumana-sim/examples/planted.rs"] = (HERE / "runner.rs").read_text(encoding="utf-8")
     manifest = (ROOT / "Cargo.toml").read_text(encoding="utf-8")
     profile = "inherits = \"release\"\nopt-level = 1\ndebug = 0\ndebug-assertions = true\n"
     files["Cargo.toml"] = f"{manifest}\n[profile.planted]\n{profile}"
@@ -148,15 +164,15 @@ def plant(all_patches):
             if path.is_file():
                 wanted.add(inside)
                 if inside.as_posix() not in files:
-                    put(TREE / inside, path.read_bytes())
+                    put(tree / inside, path.read_bytes())
     for file, text in files.items():
         wanted.add(pathlib.Path(file))
-        put(TREE / file, text)
+        put(tree / file, text)
     # What is gone here is gone there.
-    for folder, _, names in os.walk(TREE):
+    for folder, _, names in os.walk(tree):
         for name in names:
             path = pathlib.Path(folder, name)
-            if path.relative_to(TREE) not in wanted:
+            if path.relative_to(tree) not in wanted:
                 path.unlink()
 
 
@@ -181,7 +197,37 @@ def keep(found):
     part.replace(FOUND)
 
 
+def tested(name, who):
+    """The tests that fail with a fault. The models of clients print the seed of each that does."""
+    begun = time.monotonic()
+    command = ["cargo", "test", "--locked", "--profile", "planted", "--no-fail-fast", *TESTS[who]]
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(WORK.parent), "PLANTED": name}
+    with subprocess.Popen(command, cwd=TREE, env=environment, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, start_new_session=True) as running:
+        try:
+            said, _ = running.communicate(timeout=ENDLESS_SECS)
+            is_endless = False
+        except subprocess.TimeoutExpired:
+            os.killpg(running.pid, signal.SIGKILL)
+            said, _ = running.communicate()
+            is_endless = True
+    failed = re.findall(r"^test (\S+)(?: - should panic)? \.\.\. FAILED", said, re.M)
+    if running.returncode and not failed and not is_endless:
+        sys.exit(f"planted: {' '.join(command)} says\n{said[-3_000:]}")
+    seeds = sorted((int(seed), of) for seed, of in
+                   re.findall(r"HAUMANA_MODEL_SEED=(\d+) .*?--test it (\S+)", said))
+    return {
+        "of": seeds[0][1] if seeds else failed[0] if failed else "never ends" if is_endless else "",
+        "seed": seeds[0][0] if seeds else None,
+        "runs": len(failed),
+        "secs": time.monotonic() - begun,
+        "text": ", ".join(failed[:20]) or ("a test never ends" if is_endless else None),
+    }
+
+
 def ask(runner, name, first):
+    if first in TESTS:
+        return tested(name, first)
     said = subprocess.run([runner, name, str(first), str(SEEDS)], capture_output=True, text=True, check=True)
     return json.loads(said.stdout)
 
@@ -195,12 +241,12 @@ def run(all_patches, names):
     for name in wanted if names else []:
         found.setdefault(name, {}).clear()
     # Without a fault nothing may be found.
-    healthy = {"": [STARTS[0], "small"]}
-    for todo in healthy, dict.fromkeys(wanted, [STARTS[0], "small"]), dict.fromkeys(wanted, STARTS[1:]):
+    everyone = [STARTS[0], "small", *TESTS]
+    for todo in {"": everyone}, dict.fromkeys(wanted, everyone), dict.fromkeys(wanted, STARTS[1:]):
         # What the first seeds do not find is not looked for with others.
         todo = [(name, first) for name, firsts in todo.items() for first in firsts
                 if str(first) not in found.get(name, {})
-                and (first in (STARTS[0], "small") or found[name][str(STARTS[0])]["text"])]
+                and (first in everyone or found[name][str(STARTS[0])]["text"])]
         with ThreadPoolExecutor(int(os.environ.get("PLANTED_JOBS", os.cpu_count() or 1))) as pool:
             for name, first, came in pool.map(lambda it: (*it, ask(runner, *it)), todo):
                 if not name and came["text"]:
@@ -230,11 +276,13 @@ def table(all_patches):
         by_small = "found" if small.get("text") else "not found" if small else ""
         runs = ", ".join(map(said, runs))
         print(f"| `{patch.name}` | {patch.title} | {said(median)} | {runs} | {of} | {by_small} |")
-    print("\n| fault | what was done | runs made | small histories |\n|---|---|---|---|")
-    for patch, came, small in others:
-        by_small = "not found" if small else ""
-        runs = f"{came[0]['runs']:,}" if came else ""
-        print(f"| `{patch.name}` | {patch.title} | {runs} | {by_small} |")
+    print("\n| fault | what was done | model of clients | tests that fail, and the first of them |\n|---|---|---|---|")
+    for patch, _, _ in others:
+        here = found.get(patch.name, {})
+        clients, tests = here.get("clients", {}), here.get("tests", {})
+        by_clients = f"`{clients['of']}`" if clients.get("text") else "—" if clients else ""
+        by_tests = f"{tests['runs']}, `{tests['of']}`" if tests.get("text") else "—" if tests else ""
+        print(f"| `{patch.name}` | {patch.title} | {by_clients} | {by_tests} |")
     by_model = [row for row in rows if row[0] < math.inf]
     slowest = sorted(by_model, key=lambda row: -row[0])[:5]
     print(f"\n{len(all_patches)} faults, {len(by_model)} found by the model, {len(rows) - len(by_model)} by the small histories alone")

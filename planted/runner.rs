@@ -5,7 +5,7 @@
 //! SEEDS seeds. `runner NAME small` goes through the small histories of CI. One line of JSON says what
 //! came of it.
 
-use haumana_sim::schemas::run_schema;
+use haumana_sim::schemas::{Clocks, run_schema_with};
 use haumana_sim::small::{Bound, Cast, search};
 use haumana_sim::{Backend, InMemory, Profile, profile};
 use haumana_sync::id::UserId;
@@ -26,8 +26,8 @@ const SMALL: BatchLimits = BatchLimits { items: 6, bytes: 64_000 };
 enum Runs {
     Phones(Profile),
     SmallCommits(Profile),
-    Schemas,
-    SchemasInSmallCommits,
+    Schemas(Clocks),
+    SchemasInSmallCommits(Clocks),
 }
 
 impl Runs {
@@ -58,8 +58,10 @@ impl Runs {
         let mut all: Vec<_> = usual.map(|it| (Self::Phones(it), it.name, RUNS)).into();
         all.extend(long.map(|it| (Self::Phones(it), it.name, FEWER)));
         all.extend(small.map(|it| (Self::SmallCommits(it), "small commits", FEWER)));
-        all.push((Self::Schemas, "schemas", OF_SCHEMAS));
-        all.push((Self::SchemasInSmallCommits, "schemas, small commits", OF_SCHEMAS));
+        for clocks in [Clocks::Wrong, Clocks::Right] {
+            all.push((Self::Schemas(clocks), "schemas", OF_SCHEMAS));
+            all.push((Self::SchemasInSmallCommits(clocks), "schemas, small commits", OF_SCHEMAS));
+        }
         all
     }
 
@@ -71,8 +73,10 @@ impl Runs {
                 let profile = Profile { small_commits: true, ..profile };
                 phones(profile, seed, InMemory::with_limits(SMALL))
             }
-            Self::Schemas => schemas(seed, MemoryStore::new()),
-            Self::SchemasInSmallCommits => schemas(seed, MemoryStore::new().with_limits(SMALL)),
+            Self::Schemas(clocks) => schemas(seed, clocks, MemoryStore::new()),
+            Self::SchemasInSmallCommits(clocks) => {
+                schemas(seed, clocks, MemoryStore::new().with_limits(SMALL))
+            }
         }));
         done.unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<String>().cloned();
@@ -88,9 +92,9 @@ fn phones(profile: Profile, seed: u64, mut backend: InMemory) -> Option<String> 
     block_on(run).err().map(|failure| failure.violation.text)
 }
 
-fn schemas(seed: u64, store: MemoryStore) -> Option<String> {
+fn schemas(seed: u64, clocks: Clocks, store: MemoryStore) -> Option<String> {
     let user = UserId::verified_by_caller("kai").expect("a user id");
-    block_on(run_schema(seed, Arc::new(store), &user));
+    block_on(run_schema_with(seed, clocks, Arc::new(store), &user));
     None
 }
 

@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+"""Runs the tests on each small change that cargo-mutants can think of, all compiled at once.
+
+    mutants.py list            how many changes there are in which file
+    mutants.py run [PART...]   tries those that were not tried yet; PART is a part of a file's path
+    mutants.py table           what survived, for docs/testing.md
+
+cargo-mutants compiles the sources anew for each change. Here each function of the copy has all its
+changed bodies, and asks `planted::is("m...")` which of them to run. So one program has all changes.
+Changes that do not compile are left out. What was tried is kept in `target/mutants-copy/tried.json`,
+by the text of the function and of the change, so a run that was stopped goes on, and only what was
+edited is tried again.
+"""
+
+import collections
+import hashlib
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+
+import drive
+
+WORK = drive.WORK.parent / "mutants-copy"
+TREE = WORK / "tree"
+TRIED = WORK / "tried.json"
+# The merge, and all that decides, writes, reads and verifies.
+FILES = [
+    "haumana-sync/src/merge/*.rs", "haumana-sync/src/text/*.rs", "haumana-sync/src/engine/edit/apply/*.rs",
+    "haumana-sync/src/engine/push/*.rs", "haumana-app/src/plan.rs", "haumana-sync/src/engine/commit/*.rs",
+    "haumana-sync/src/engine/pull/cursor.rs", "haumana-sync/src/engine/integrity/*.rs",
+]
+CRATES = ["haumana-sync", "haumana-app"]
+# Nothing is changed in what `mistakes` tests, the laws of stores.
+SKIPPED = ["--skip", "mistakes::"]
+# Without a change all tests together take a tenth of it.
+ENDLESS_SECS = 240
+
+
+class Mutant:
+    """A change of a function's body."""
+
+    def __init__(self, said, source):
+        self.file = said["file"]
+        self.title = re.sub(r"^\S+: ", "", said["name"])
+        self.line = said["span"]["start"]["line"]
+        function = said["function"]
+        begin, end = offset(source, function["span"]["start"]), offset(source, function["span"]["end"])
+        self.body = body_of(source, begin, end)
+        self.is_const = re.search(r"\bconst\s+(unsafe\s+)?fn\b", source[begin : self.body[0]]) is not None
+        start, stop = offset(source, said["span"]["start"]), offset(source, said["span"]["end"])
+        self.changed = source[self.body[0] + 1 : start] + said["replacement"] + source[stop : self.body[1]]
+        self.is_inside = self.body[0] < start and stop <= self.body[1]
+        key = f"{self.file}\n{source[begin:end]}\n{self.changed}"
+        self.name = "m" + hashlib.sha256(key.encode()).hexdigest()[:12]
+
+
+def offset(source, at):
+    """The place of a line and column, both of which begin at 1."""
+    line = 0
+    for _ in range(at["line"] - 1):
+        line = source.index("\n", line) + 1
+    return line + at["column"] - 1
+
+
+# What may hold a brace that is none.
+TOKENS = re.compile(r"//[^\n]*|/\*.*?\*/|r(#*)\".*?\"\1|\"(?:\\.|[^\"\\])*\"|'(?:\\.[^']*|[^\\'])'|[{}]", re.S)
+
+
+def body_of(source, begin, end):
+    """Where the last block between `begin` and `end` begins and ends."""
+    depth, opened = 0, None
+    for token in TOKENS.finditer(source, begin, end):
+        if token[0] == "{":
+            opened = token.start() if depth == 0 else opened
+            depth += 1
+        elif token[0] == "}":
+            depth -= 1
+            if depth == 0:
+                closed = token.start()
+    return opened, closed
+
+
+def mutants():
+    """All changes, by file."""
+    command = ["cargo", "mutants", "--list", "--json", "--workspace"]
+    command += [part for file in FILES for part in ("--file", file)]
+    said = subprocess.run(command, cwd=drive.ROOT, capture_output=True, text=True, check=True)
+    all_mutants = collections.defaultdict(list)
+    for one in json.loads(said.stdout):
+        source = (drive.ROOT / one["file"]).read_text(encoding="utf-8")
+        mutant = Mutant(one, source) if one.get("function") else None
+        if mutant and mutant.is_inside and not mutant.is_const:
+            all_mutants[one["file"]].append(mutant)
+    return all_mutants
+
+
+def changed(file, of_file):
+    """The text of a file with all its changes, and in which lines each of them is."""
+    source = (drive.ROOT / file).read_text(encoding="utf-8")
+    path = "crate::planted" if file.startswith("haumana-sync/") else "haumana_sync::planted"
+    bodies = collections.defaultdict(list)
+    for mutant in of_file:
+        bodies[mutant.body].append(mutant)
+    text, lines, at = "", [], 0
+    for (opened, closed), here in sorted(bodies.items()):
+        text += source[at : opened + 1]
+        for mutant in here:
+            first = text.count("\n") + 1
+            text += f'if {path}::is("{mutant.name}") {{ {mutant.changed} }} else '
+            lines.append((first, text.count("\n") + 1, [mutant]))
+        first = text.count("\n") + 1
+        text += f"{{ {source[opened + 1 : closed]} }}\n"
+        lines.append((first, text.count("\n"), here))
+        at = closed
+    return text + source[at:], lines
+
+
+def cargo(*arguments):
+    environment = {**os.environ, "CARGO_TARGET_DIR": str(WORK.parent), "RUSTFLAGS": "-Awarnings"}
+    command = ["cargo", *arguments, "--locked", "--profile", "planted", "--message-format", "json"]
+    said = subprocess.run(command, cwd=TREE, env=environment, stdout=subprocess.PIPE, text=True)
+    return [json.loads(line) for line in said.stdout.splitlines() if line.startswith("{")], said.returncode
+
+
+def compiled(all_mutants):
+    """Writes the copy, without the changes that do not compile; returns the programs of the tests."""
+    tried = kept()
+    while True:
+        texts, lines = {}, {}
+        for file, of_file in all_mutants.items():
+            texts[file], lines[file] = changed(file, [it for it in of_file if tried.get(it.name, {}).get("is") != "no code"])
+        drive.copy(TREE, dict(texts))
+        said, code = cargo("test", "--no-run", *[part for crate in CRATES for part in ("-p", crate)], "--lib", "--tests")
+        if not code:
+            break
+        wrong = set()
+        for one in said:
+            message = one.get("message") or {}
+            if one.get("reason") != "compiler-message" or message.get("level") != "error":
+                continue
+            for span in message["spans"]:
+                if span["is_primary"]:
+                    for first, last, here in lines.get(span["file_name"], []):
+                        if first <= span["line_start"] <= last:
+                            wrong.update(it.name for it in here)
+        if not wrong:
+            sys.exit("mutants: the copy does not compile: " + str([one["message"]["rendered"] for one in said if one.get("reason") == "compiler-message" and one["message"]["level"] == "error"][:3]))
+        for name in wrong:
+            tried[name] = {"is": "no code"}
+        keep(tried)
+        print(f"{len(wrong)} changes do not compile", flush=True)
+    return [(one["executable"], pathlib.Path(one["manifest_path"]).parent) for one in said if one.get("executable")]
+
+
+def kept():
+    return json.loads(TRIED.read_text()) if TRIED.is_file() else {}
+
+
+def keep(tried):
+    part = TRIED.with_suffix(".part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    part.write_text(json.dumps(tried, indent=1, sort_keys=True))
+    part.replace(TRIED)
+
+
+def attempt(programs, name):
+    """Which test fails first with this change."""
+    settings = tomllib.loads((TREE / ".cargo/config.toml").read_text())["env"]
+    environment = {**os.environ, **settings, "PLANTED": name, "RUSTC_BOOTSTRAP": "1"}
+    for program, folder in programs:
+        command = [program, "-Zunstable-options", "--fail-fast", *SKIPPED]
+        try:
+            said = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=ENDLESS_SECS)
+        except subprocess.TimeoutExpired:
+            return {"is": "found", "by": "a test never ends"}
+        if said.returncode:
+            failed = re.search(r"^test (\S+).* FAILED", said.stdout, re.M)
+            return {"is": "found", "by": failed[1] if failed else said.stderr[-200:]}
+    return {"is": "survived"}
+
+
+def run(parts):
+    all_mutants = mutants()
+    programs = compiled(all_mutants)
+    if attempt(programs, "")["is"] != "survived":
+        sys.exit("mutants: a test fails without any change")
+    tried = kept()
+    todo = [it for of_file in all_mutants.values() for it in of_file
+            if it.name not in tried and (not parts or any(part in it.file for part in parts))]
+    print(f"{len(todo)} to try", flush=True)
+    with ThreadPoolExecutor(int(os.environ.get("PLANTED_JOBS", "1"))) as pool:
+        for mutant, came in zip(todo, pool.map(lambda it: attempt(programs, it.name), todo)):
+            tried[mutant.name] = came
+            keep(tried)
+            if came["is"] == "survived":
+                print(f"survived: {mutant.file}:{mutant.line}: {mutant.title}", flush=True)
+
+
+def table():
+    tried = kept()
+    print("| file | changes | do not compile | found | survived | not tried |\n|---|---|---|---|---|---|")
+    survivors = []
+    for file, of_file in mutants().items():
+        of = collections.Counter(tried.get(it.name, {}).get("is") for it in of_file)
+        print(f"| `{file}` | {len(of_file)} | {of['no code']} | {of['found']} | {of['survived']} | {of[None]} |")
+        survivors += [it for it in of_file if tried.get(it.name, {}).get("is") == "survived"]
+    print()
+    for it in survivors:
+        print(f"- `{it.file}:{it.line}` {it.title}")
+
+
+def main():
+    command, parts = (sys.argv[1:2] or ["list"])[0], sys.argv[2:]
+    if command == "list":
+        for file, of_file in mutants().items():
+            print(f"{len(of_file):4} {file}")
+    elif command == "run":
+        run(parts)
+    elif command == "table":
+        table()
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()
