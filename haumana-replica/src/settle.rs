@@ -146,14 +146,13 @@ impl Local {
         let theirs = new.value.as_deref().and_then(|text| Content::parse(kind, text));
         for (name, touch) in &mut self.pending.touches {
             let is_new = sent.get(name).is_some_and(|(_, at)| *at == touch.at);
-            let is_there = || {
-                let has = theirs.as_ref().map(|theirs| theirs.get(name));
-                has.is_some_and(|has| read_value(kind, name, &touch.value) == Some(has))
-            };
-            if touch.acked.is_some() && !is_new && !is_there() {
-                touch.acked = None;
-                touch.earlier.iter_mut().for_each(|earlier| earlier.is_answered = false);
+            if touch.acked.is_none() || is_new {
+                continue;
             }
+            let has = theirs.as_ref().map(|theirs| theirs.get(name));
+            let is_there = has.is_some_and(|has| read_value(kind, name, &touch.value) == Some(has));
+            touch.acked = is_there.then_some(new.version);
+            touch.earlier.iter_mut().for_each(|earlier| earlier.is_answered = false);
         }
     }
 
