@@ -347,3 +347,29 @@ async fn the_largest_n_leads_to_a_version_of_its_own() {
     assert!(a[0]["version"].as_u64() < theirs["version"].as_u64());
     assert_eq!("words", theirs["lyrics"]);
 }
+
+/// A phone asks for what changed after the time that the last reply told.
+#[tokio::test]
+async fn a_reply_that_is_cut_tells_a_time_after_which_the_next_one_goes_on() {
+    for secs_apart in [0, 1, 7] {
+        let mut server = Server::new();
+        for n in 1..=20 {
+            let made = new_piece(n, "Aloha ʻOe", &"words ".repeat(50));
+            server.post_pieces(&kai(), &body(&[made], None)).await;
+            server.pass_secs(secs_apart);
+        }
+        server.pass_secs(60);
+        // Room for a few pieces.
+        server.reply_limit_bytes = 5000;
+
+        let (mut phone, mut last) = (Vec::new(), None::<String>);
+        for _ in 0..20 {
+            let reply = server.post_pieces(&kai(), &body(&phone, last.as_deref())).await;
+            apply(&mut phone, &reply);
+            last = reply["syncedAt"].as_str().map(str::to_owned);
+            server.pass_secs(10);
+        }
+
+        assert_eq!(20, phone.len(), "pieces that were made {secs_apart} s apart");
+    }
+}

@@ -58,6 +58,23 @@ async fn pages_of_any_size_show_every_version_with_what_it_replaced() {
     }
 }
 
+/// The history of a user who writes is purged once a day.
+#[tokio::test]
+async fn a_purge_leaves_what_is_within_its_retention() {
+    let server = Server::new();
+    set(&server, None, 1, "title 1").await;
+    for version in 1..10 {
+        server.clock.pass_ms(25 * 3_600_000);
+        let title = format!("title {}", version + 1);
+        set(&server, Some(version), i64::from(version) + 1, &title).await;
+    }
+
+    let shown = walked(&server, 200, MEGABYTE).await;
+
+    assert_eq!(10, shown.len(), "{shown:?}");
+    assert!(shown[..9].iter().all(|(_, replaced)| replaced.is_some()), "{shown:?}");
+}
+
 #[tokio::test]
 async fn a_version_against_which_many_pushes_lost_is_shown_whole() {
     let server = Server::new();
