@@ -34,7 +34,8 @@ FILES = [
     "haumana-sync/src/engine/push/*.rs", "haumana-app/src/plan.rs", "haumana-sync/src/engine/commit/*.rs",
     "haumana-sync/src/engine/pull/cursor.rs", "haumana-sync/src/engine/integrity/*.rs",
 ]
-CRATES = ["haumana-sync", "haumana-app"]
+# Whose tests are run, in this order: the models come last, because they take longest.
+CRATES = ["haumana-sync", "haumana-app", "haumana-sim", "haumana-replica"]
 # Nothing is changed in what `mistakes` tests, the laws of stores.
 SKIPPED = ["--skip", "mistakes::"]
 # Without a change all tests together take a tenth of it.
@@ -154,7 +155,8 @@ def compiled(all_mutants):
             tried[name] = {"is": "no code"}
         keep(tried)
         print(f"{len(wrong)} changes do not compile", flush=True)
-    return [(one["executable"], pathlib.Path(one["manifest_path"]).parent) for one in said if one.get("executable")]
+    programs = [(one["executable"], pathlib.Path(one["manifest_path"]).parent) for one in said if one.get("executable")]
+    return sorted(programs, key=lambda program: CRATES.index(program[1].name))
 
 
 def kept():

@@ -124,11 +124,10 @@ fn stale_push<'a>(
     changed: &[(String, Against)],
     context: MergeContext,
 ) -> Option<&'a Receipt> {
-    // If the base is a push whose reply was lost, nothing newer has arrived.
-    let AppBase::Version(held) = base else { return None };
     if !push.version.is_issued() {
         return None;
     }
+    let held = held_version(push, base)?;
     let long = changed.iter().filter(|(name, _)| field_spec(name).class == FieldClass::Long);
     let texts = long.map(|(name, _)| (name.as_str(), push.piece.get(name)));
     let texts: Vec<(&str, Value)> = texts.filter(|(_, value)| has_words(value)).collect();

@@ -50,7 +50,7 @@ async fn what_was_found_at_scale_is_mended() {
         (profile::RESTORES, &[12000000001475]),
         (profile::SILENT_RESTORES, &[13000000000398, 13000000000826]),
         (profile::ERASURES, &[14000000001448, 14000000001497, 14000000001736]),
-        (profile::ASKS, &[15000000000417, 15000000001337]),
+        (profile::ASKS, &[20062, 15000000000417, 15000000001337]),
         (profile::EVERYTHING, &[18000000001956]),
         (profile::COPIES, &[10000000002093, 10000000004844, 10000000006890]),
         (
