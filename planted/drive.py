@@ -177,8 +177,9 @@ def copy(tree, files):
 
 
 def cargo(*arguments, **more):
+    """Runs cargo in the copy. All copies share what is compiled of other crates."""
     environment = {**os.environ, "CARGO_TARGET_DIR": str(WORK.parent)}
-    return subprocess.run(["cargo", *arguments], cwd=TREE, env=environment, check=True, **more)
+    return subprocess.run(["cargo", *arguments], **{"cwd": TREE, "env": environment, "check": True, **more})
 
 
 def built():
@@ -187,14 +188,14 @@ def built():
     return WORK.parent / "planted" / "examples" / "planted"
 
 
-def kept():
-    return json.loads(FOUND.read_text()) if FOUND.is_file() else {}
+def kept(file=FOUND):
+    return json.loads(file.read_text()) if file.is_file() else {}
 
 
-def keep(found):
-    part = FOUND.with_suffix(".part")
+def keep(found, file=FOUND):
+    part = file.with_suffix(".part")
     part.write_text(json.dumps(found, indent=1, sort_keys=True))
-    part.replace(FOUND)
+    part.replace(file)
 
 
 def tested(name, who):

@@ -91,12 +91,14 @@ def mutants():
     command = ["cargo", "mutants", "--list", "--json", "--workspace"]
     command += [part for file in FILES for part in ("--file", file)]
     said = subprocess.run(command, cwd=drive.ROOT, capture_output=True, text=True, check=True)
-    all_mutants = collections.defaultdict(list)
+    all_mutants, sources = collections.defaultdict(list), {}
     for one in json.loads(said.stdout):
-        source = (drive.ROOT / one["file"]).read_text(encoding="utf-8")
-        mutant = Mutant(one, source) if one.get("function") else None
+        file = one["file"]
+        if file not in sources:
+            sources[file] = (drive.ROOT / file).read_text(encoding="utf-8")
+        mutant = Mutant(one, sources[file]) if one.get("function") else None
         if mutant and mutant.is_inside and not mutant.is_const:
-            all_mutants[one["file"]].append(mutant)
+            all_mutants[file].append(mutant)
     return all_mutants
 
 
@@ -121,53 +123,38 @@ def changed(file, of_file):
     return text + source[at:], lines
 
 
-def cargo(*arguments):
-    environment = {**os.environ, "CARGO_TARGET_DIR": str(WORK.parent), "RUSTFLAGS": "-Awarnings"}
-    command = ["cargo", *arguments, "--locked", "--profile", "planted", "--message-format", "json"]
-    said = subprocess.run(command, cwd=TREE, env=environment, stdout=subprocess.PIPE, text=True)
-    return [json.loads(line) for line in said.stdout.splitlines() if line.startswith("{")], said.returncode
+def build():
+    """Compiles the tests in the copy: what cargo says of each crate, and whether all of it compiles."""
+    crates = [part for crate in CRATES for part in ("-p", crate)]
+    said = drive.cargo("test", "--no-run", *crates, "--lib", "--tests", "--locked", "--profile", "planted",
+                       "--message-format", "json", cwd=TREE, check=False, stdout=subprocess.PIPE, text=True)
+    return [json.loads(line) for line in said.stdout.splitlines() if line.startswith("{")], not said.returncode
 
 
 def compiled(all_mutants):
     """Writes the copy, without the changes that do not compile; returns the programs of the tests."""
-    tried = kept()
+    tried = drive.kept(TRIED)
+    is_code = lambda mutant: tried.get(mutant.name, {}).get("is") != "no code"
     while True:
         texts, lines = {}, {}
         for file, of_file in all_mutants.items():
-            texts[file], lines[file] = changed(file, [it for it in of_file if tried.get(it.name, {}).get("is") != "no code"])
-        drive.copy(TREE, dict(texts))
-        said, code = cargo("test", "--no-run", *[part for crate in CRATES for part in ("-p", crate)], "--lib", "--tests")
-        if not code:
+            texts[file], lines[file] = changed(file, list(filter(is_code, of_file)))
+        drive.copy(TREE, texts)
+        said, is_done = build()
+        if is_done:
             break
-        wrong = set()
-        for one in said:
-            message = one.get("message") or {}
-            if one.get("reason") != "compiler-message" or message.get("level") != "error":
-                continue
-            for span in message["spans"]:
-                if span["is_primary"]:
-                    for first, last, here in lines.get(span["file_name"], []):
-                        if first <= span["line_start"] <= last:
-                            wrong.update(it.name for it in here)
+        messages = [one["message"] for one in said if one.get("reason") == "compiler-message"]
+        errors = [message for message in messages if message["level"] == "error"]
+        spans = [span for error in errors for span in error["spans"] if span["is_primary"]]
+        wrong = {it.name for span in spans for first, last, here in lines.get(span["file_name"], [])
+                 if first <= span["line_start"] <= last for it in here}
         if not wrong:
-            sys.exit("mutants: the copy does not compile: " + str([one["message"]["rendered"] for one in said if one.get("reason") == "compiler-message" and one["message"]["level"] == "error"][:3]))
-        for name in wrong:
-            tried[name] = {"is": "no code"}
-        keep(tried)
+            sys.exit("mutants: the copy does not compile: " + "\n".join(error["rendered"] for error in errors[:3]))
+        tried.update((name, {"is": "no code"}) for name in wrong)
+        drive.keep(tried, TRIED)
         print(f"{len(wrong)} changes do not compile", flush=True)
     programs = [(one["executable"], pathlib.Path(one["manifest_path"]).parent) for one in said if one.get("executable")]
     return sorted(programs, key=lambda program: CRATES.index(program[1].name))
-
-
-def kept():
-    return json.loads(TRIED.read_text()) if TRIED.is_file() else {}
-
-
-def keep(tried):
-    part = TRIED.with_suffix(".part")
-    part.parent.mkdir(parents=True, exist_ok=True)
-    part.write_text(json.dumps(tried, indent=1, sort_keys=True))
-    part.replace(TRIED)
 
 
 def attempt(programs, name):
@@ -191,20 +178,20 @@ def run(parts):
     programs = compiled(all_mutants)
     if attempt(programs, "")["is"] != "survived":
         sys.exit("mutants: a test fails without any change")
-    tried = kept()
+    tried = drive.kept(TRIED)
     todo = [it for of_file in all_mutants.values() for it in of_file
             if it.name not in tried and (not parts or any(part in it.file for part in parts))]
     print(f"{len(todo)} to try", flush=True)
     with ThreadPoolExecutor(int(os.environ.get("PLANTED_JOBS", "1"))) as pool:
         for mutant, came in zip(todo, pool.map(lambda it: attempt(programs, it.name), todo)):
             tried[mutant.name] = came
-            keep(tried)
+            drive.keep(tried, TRIED)
             if came["is"] == "survived":
                 print(f"survived: {mutant.file}:{mutant.line}: {mutant.title}", flush=True)
 
 
 def table():
-    tried = kept()
+    tried = drive.kept(TRIED)
     print("| file | changes | do not compile | found | survived | not tried |\n|---|---|---|---|---|---|")
     survivors = []
     for file, of_file in mutants().items():
