@@ -1,7 +1,15 @@
 //! Part 1 at the engine, by example.
 
-use crate::support::{Server, body, kai, new_piece};
+use crate::support::{DAY, SeededRandom, Server, SetClock, body, kai, new_piece};
+use haumana_app::Phones as _;
+use haumana_app::wire::PiecesRequest;
+use haumana_sync::engine::{Engine, EngineConfig};
+use haumana_sync::store::{Fault, Faults, FaultyStore, Generation, MemoryStore, Store};
+use haumana_sync::time::UnixMillis;
 use serde_json::{Value, json};
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 
 /// Applies a reply as the app does.
 fn apply(local: &mut Vec<Value>, reply: &Value) {
@@ -372,4 +380,84 @@ async fn a_reply_that_is_cut_tells_a_time_after_which_the_next_one_goes_on() {
 
         assert_eq!(20, phone.len(), "pieces that were made {secs_apart} s apart");
     }
+}
+
+#[tokio::test]
+async fn a_list_of_sessions_that_is_cut_has_those_that_changed_last() {
+    let mut server = Server::new();
+    for n in 0..9 {
+        let session = json!({
+            "sessionId": format!("5EED0000-0000-4000-8000-{n:012}"), "userId": "kai",
+            "pieceId": "5EED0000-0000-4000-8000-000000000001",
+            "startedAt": "2026-11-23T00:00:00Z", "createdAt": "2026-11-23T00:00:00Z",
+        });
+        server.post_sessions(&kai(), &json!({"sessions": [session]})).await;
+        server.pass_secs(10);
+    }
+    // Room for a few sessions.
+    server.reply_limit_bytes = 2500;
+
+    // One is answered from packed copies, the other from the index.
+    let whole = json!({"sessions": []});
+    let since = json!({"sessions": [], "lastSyncedAt": "2026-11-22T00:00:00Z"});
+    for request in [whole, since] {
+        let reply = server.post_sessions(&kai(), &request).await;
+        let sent = list(&reply, "serverSessions");
+        let last = |session: &Value| session["sessionId"].as_str().unwrap().chars().last();
+        let numbers: String = sent.iter().filter_map(last).collect();
+
+        assert!(numbers.len() < 9 && "876543210".starts_with(&numbers), "{numbers:?}");
+        assert!(!numbers.is_empty());
+    }
+}
+
+/// Lets a phone sync in the middle of the first commit, which takes long.
+#[derive(Debug)]
+struct SlowCommit {
+    clock: Arc<SetClock>,
+    other: Server,
+    synced_at: Arc<Mutex<Option<Value>>>,
+}
+
+impl Faults for SlowCommit {
+    fn next(&self, op: &'static str) -> Option<Fault> {
+        let mut synced_at = self.synced_at.lock().unwrap();
+        if op == "commit" && synced_at.is_none() {
+            self.clock.pass_ms(10_000);
+            self.other.clock.pass_ms(10_000);
+            let (user, nothing) = (kai(), body(&[], None));
+            let synced = pin!(self.other.post_pieces(&user, &nothing));
+            // The store in memory never makes anybody wait.
+            let Poll::Ready(reply) = synced.poll(&mut Context::from_waker(Waker::noop())) else {
+                panic!("a call had to wait")
+            };
+            assert_eq!(json!([]), reply["serverPieces"]);
+            *synced_at = Some(reply["syncedAt"].clone());
+            self.clock.pass_ms(10_000);
+            self.other.clock.pass_ms(10_000);
+        }
+        None
+    }
+}
+
+/// A piece has the time of its commit, and a phone asks for what is newer than its last reply.
+#[tokio::test]
+async fn a_phone_that_syncs_while_another_ones_commit_takes_long_gets_the_piece_later() {
+    let memory = Arc::new(MemoryStore::new());
+    let (other, synced_at) = (Server::on(memory.clone(), Generation(0)), Arc::default());
+    let clock = Arc::new(SetClock::at(UnixMillis(DAY)));
+    let slow = SlowCommit { clock: clock.clone(), other, synced_at: Arc::clone(&synced_at) };
+    let store: Arc<dyn Store> = Arc::new(FaultyStore::new(memory.clone(), slow));
+    let random = Arc::new(SeededRandom::starting_at(8));
+    let engine = Engine::new(store, clock, random, EngineConfig::new(Generation(0)));
+    let sent = body(&[new_piece(1, "Aloha ʻOe", "")], None).to_string();
+    let sent = PiecesRequest::from_json(sent.as_bytes()).unwrap();
+    engine.sync_pieces(&kai(), &sent, 1 << 20).await.unwrap();
+
+    let later = Server::on(memory, Generation(0));
+    later.pass_secs(60);
+    let last = synced_at.lock().unwrap().take().unwrap();
+    let reply = later.post_pieces(&kai(), &body(&[], last.as_str())).await;
+
+    assert_eq!("Aloha ʻOe", reply["serverPieces"][0]["title"], "{reply}");
 }

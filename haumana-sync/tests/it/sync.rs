@@ -129,6 +129,24 @@ async fn what_another_device_set_alike_comes_with_what_else_it_set() {
 }
 
 #[tokio::test]
+async fn a_record_comes_although_its_device_knows_the_number_of_a_version_that_it_has_not_received()
+{
+    let server = Server::new();
+    let made = post(&server, &request(&Value::Null, &[create(ID, &whole("0"))])).await;
+    let theirs = json!({"kind": "piece", "id": ID, "base": 1, "editedAt": "2026-11-22T11:00:00Z",
+        "set": {"title": "theirs"}});
+    let theirs = post(&server, &json!({"deviceId": "b", "cursor": null, "push": [theirs]})).await;
+    let known = &theirs["results"][0]["version"];
+    let mine = json!({"kind": "piece", "id": ID, "base": known, "editedAt": "2026-11-22T12:00:00Z",
+        "set": {"lyrics": "mine"}});
+
+    let reply = post(&server, &request(&made["cursor"], &[mine])).await;
+
+    let value = &reply["changes"][0]["value"];
+    assert_eq!((json!("theirs"), json!("mine")), (value["title"].clone(), value["lyrics"].clone()));
+}
+
+#[tokio::test]
 async fn a_repeat_of_the_whole_request_makes_nothing_new() {
     let server = Server::new();
     post(&server, &request(&Value::Null, &[create(ID, &json!({"title": "0"}))])).await;

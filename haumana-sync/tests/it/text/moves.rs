@@ -192,3 +192,15 @@ fn a_move_that_both_made_beside_one_of_one_side_has_no_order() {
         assert_eq!(merge(base, one, other, later), merge(base, other, one, swapped(later)));
     }
 }
+
+/// Both sides take one copy of the refrain away, and one of them moves the other copy. Where the move
+/// clashes, the deletion that belongs to it must not stay, or the last copy is gone.
+#[test]
+fn a_clash_that_drops_half_of_a_move_drops_the_other_half_too() {
+    let (refrain, verse) = ("E ala e", "Ka la i ka hikina");
+    let base = format!("{verse}\n{refrain}\n{refrain}\n");
+    let begun = format!("Oli\n{verse}\n{refrain}\n");
+    let turned = format!("{refrain}\n{verse}\n");
+
+    check_clash(&base, &begun, &turned, &begun, &turned);
+}
