@@ -122,22 +122,27 @@ impl Local {
             let value = write_value(&value).ok_or_else(flaw)?;
             let old = self.pending.touches.get(&name);
             let value = counted(kind, &name, old, value);
-            let earlier = old.map(|old| old.before_the_next(kind, &name)).unwrap_or_default();
+            let mut earlier = old.map(|old| old.before_the_next(kind, &name)).unwrap_or_default();
             let touch = match old.filter(|old| !self.has_seen(agreed.as_ref(), &name, old)) {
                 Some(old) => Touch { value, at, acked: None, earlier, ..old.clone() },
-                None => Touch {
-                    value,
-                    at,
-                    base: self.seen_version(),
-                    before: agreed
-                        .as_ref()
-                        .filter(|_| has_parts(kind, &name))
-                        .map(|agreed| base_text(&agreed.get(&name))),
-                    sent: old.is_some_and(|old| old.sent),
-                    acked: None,
-                    sent_at: old.and_then(|old| old.sent_at),
-                    earlier,
-                },
+                None => {
+                    let agreed = agreed.as_ref().filter(|_| has_parts(kind, &name));
+                    let seen = agreed.zip(old).zip(earlier.last());
+                    let seen = seen.and_then(|((agreed, old), last)| {
+                        self.seen_of_earlier(agreed, &name, old, last)
+                    });
+                    earlier.extend(seen);
+                    Touch {
+                        value,
+                        at,
+                        base: self.seen_version(),
+                        before: agreed.map(|agreed| base_text(&agreed.get(&name))),
+                        sent: old.is_some_and(|old| old.sent),
+                        acked: None,
+                        sent_at: old.and_then(|old| old.sent_at),
+                        earlier: last_of(earlier),
+                    }
+                }
             };
             self.pending.touches.insert(name, touch);
         }
@@ -150,6 +155,29 @@ impl Local {
     fn has_seen(&self, agreed: Option<&Content>, name: &str, touch: &Touch) -> bool {
         let merged = agreed.and_then(|agreed| self.merged(agreed, name, touch));
         merged.is_some_and(|merged| merged.is_clean)
+    }
+
+    /// What the user has seen of `last`, a change that was sent: its merge with the version that
+    /// this device has since. `old` is the pending change, which is `last` or made after it.
+    ///
+    /// The next change stands on this. If it takes back what `last` added, that is no difference to
+    /// the server's version, which does not have it yet.
+    fn seen_of_earlier(
+        &self,
+        agreed: &Content,
+        name: &str,
+        old: &Touch,
+        last: &Earlier,
+    ) -> Option<Earlier> {
+        let base = self.seen_version();
+        if last.base != old.base || base == old.base {
+            return None;
+        }
+        let before_it = if old.is_sent() { old.earlier.clone() } else { Vec::new() };
+        let sent = Touch { value: last.value.clone(), earlier: before_it, ..old.clone() };
+        let seen = self.merged(agreed, name, &sent).filter(|seen| seen.is_clean)?;
+        let value = write_value(&seen.value)?;
+        Some(Earlier { value, base, ..last.clone() })
     }
 
     /// The version that the user sees. A delete on the server is hidden while edits are pending.
@@ -213,14 +241,7 @@ impl Touch {
         }
         let mut earlier = self.earlier.clone();
         earlier.push(last);
-        let mut bytes = 0;
-        let fits = |earlier: &&Earlier| {
-            bytes += earlier.value.as_str().len();
-            bytes <= limits::RECORD_BYTES
-        };
-        let kept = earlier.iter().rev().take(EARLIER).take_while(fits).count();
-        earlier.drain(..earlier.len() - kept);
-        earlier
+        last_of(earlier)
     }
 
     /// Returns to the change that was sent, if the current one was never sent.
@@ -241,6 +262,18 @@ impl Pending {
         let last = touched.chain(removed).chain(self.answered_at).max();
         last.map_or(now, |last| now.max(last.plus_ms(1)))
     }
+}
+
+/// The last [`EARLIER`] changes that a record can hold together.
+fn last_of(mut earlier: Vec<Earlier>) -> Vec<Earlier> {
+    let mut bytes = 0;
+    let fits = |earlier: &&Earlier| {
+        bytes += earlier.value.as_str().len();
+        bytes <= limits::RECORD_BYTES
+    };
+    let kept = earlier.iter().rev().take(EARLIER).take_while(fits).count();
+    earlier.drain(..earlier.len() - kept);
+    earlier
 }
 
 /// What is sent for a counter: the count that was to be sent, plus the new count. Any other field

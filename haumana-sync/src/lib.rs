@@ -18,6 +18,24 @@
 //!                                         └──────────────────────────────────┘
 //! ```
 //!
+//! On this page: [a merge](#a-merge), [two devices](#two-devices), [adding it to a
+//! project](#add-it), [how to do common tasks](#how-to), [concepts](#concepts),
+//! [guarantees](#guarantees), [errors](#errors), [what it does not do](#what-it-does-not-do),
+//! [modules](#modules-in-reading-order), [features](#features), [platforms](#platforms),
+//! [guides](#where-to-go-next).
+//!
+//! # A merge
+//!
+//! Two devices edit one text without a connection, and both edits stay:
+//!
+//! ```
+//! use haumana_sync::text::{Later, TextMerge, merge_text};
+//!
+//! let (phone, tablet) = ("Aloha ʻoe\nHula\n", "Aloha oe\nHula\nPau\n");
+//! let merged = merge_text("Aloha oe\nHula\n", phone, tablet, Later::Pushed, 1_000);
+//! assert_eq!(TextMerge::Clean("Aloha ʻoe\nHula\nPau\n".into()), merged);
+//! ```
+//!
 //! # Two devices
 //!
 //! A struct is a kind of record. Its attributes say how two edits of one field merge. Both devices
@@ -81,7 +99,7 @@
 //! ```
 //!
 //! Devices do not have to be replicas. [`Engine::sync`] takes the JSON of any client that speaks
-//! the protocol:
+//! the protocol. As above, the host passes in `clock`, `random` and `config`:
 //!
 //! ```
 //! # use haumana_sync::engine::{Clock, EngineConfig, Random};
@@ -103,7 +121,8 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let note = Kind::new(3, "note").field(Field::new(1, "text", FieldType::lines(10_000)));
 //! let schema = Schema::new([note])?;
-//! # let (clock, random) = (Arc::new(Fixed(AtomicU64::new(1))), Arc::new(Fixed(AtomicU64::new(2))));
+//! # let clock = Arc::new(Fixed(AtomicU64::new(1)));
+//! # let random = Arc::new(Fixed(AtomicU64::new(2)));
 //! # let config = EngineConfig::new(Generation(0));
 //! let engine = Engine::of(schema, Arc::new(MemoryStore::new()), clock, random, config);
 //! let kai = UserId::verified_by_caller("kai").ok_or("not a user id")?;
@@ -118,6 +137,40 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Add it
+//!
+//! The example with two devices needs these crates. Until the first release, add those of this project from a
+//! checkout, with `--path`.
+//!
+//! ```text
+//! cargo add haumana-sync --features derive
+//! cargo add haumana-replica
+//! cargo add tokio --features macros,rt
+//! ```
+//!
+//! The example is the body of an async `main`. [`examples/setlists`] is a whole program of this
+//! kind. A server needs no replica: it needs `haumana-sync` and a store.
+//!
+//! # How to
+//!
+//! Each link leads to an example that is compiled and run.
+//!
+//! | to | see |
+//! |---|---|
+//! | declare a kind of record | [`schema`]; as a struct: [`Record`] |
+//! | choose how two edits of one field merge | [`Merge`](schema::Merge) |
+//! | change the schema of stored records | [`succession`] |
+//! | set the clock and the retention time of an engine | [`Clock`](engine::Clock), [`EngineConfig`](engine::EngineConfig) |
+//! | sync a device | [`Engine::sync`]; without JSON: [`Engine::push`], [`Engine::pull`] |
+//! | list conflicts and close them | [`Resolution`](engine::Resolution) |
+//! | read the history of a record, restore a version | [`Engine::history_of`], [`Engine::restore_record`] |
+//! | set an account back to an earlier time | [`Engine::rewind`] |
+//! | export, import or erase an account | [`Engine::export`], [`Engine::import`], [`Engine::erase`] |
+//! | check what is stored, and repair it | [`Engine::verify`], [`Engine::repair`] |
+//! | notify connected devices of a commit | [`PokingStore`](live::PokingStore) |
+//! | test code that uses a store | [`FaultyStore`](store::FaultyStore), [`MeteredStore`](store::MeteredStore) |
+//! | merge two texts without an engine | [`merge_text`](text::merge_text) |
 //!
 //! # Concepts
 //!
@@ -135,12 +188,14 @@
 //!   Where a person has to know, it also waits in the inbox, as a
 //!   [`Conflict`](engine::Conflict), until somebody keeps, restores or replaces it.
 //! - **Revision and cursor.** Each commit of one user has the next revision. A device's
-//!   [`Cursor`](engine::Cursor) is the revision up to which it has read. It is opaque to the device.
+//!   [`Cursor`](engine::Cursor) is the revision up to which it has read. It is opaque to the
+//!   device.
 //! - **Head.** One small item per user, with the revision. A commit replaces it by
 //!   compare-and-swap. A sync in which nothing changed reads the head and nothing else.
 //! - **Epoch and generation.** A cursor counts in one epoch. Erasing or importing an account begins
 //!   another epoch of that account; restoring a backup begins another
-//!   [`Generation`](store::Generation) of all data. Devices notice, start over, and keep their edits.
+//!   [`Generation`](store::Generation) of all data. Devices notice, start over, and keep their
+//!   edits.
 //!
 //! # Guarantees
 //!
@@ -156,6 +211,25 @@
 //! The repository lists [all promises with the tests that hold
 //! them](https://github.com/haumana-sync/haumana-sync/blob/main/docs/promises.md).
 //!
+//! # Errors
+//!
+//! An error says what the caller can do. The text of an engine's or a store's error never holds the
+//! user's data, so it can be logged.
+//!
+//! - **A call that failed**: [`engine::Error`]. Its [kind](engine::ErrorKind) says whether to send
+//!   the same request again later, to tell the user, or to tell the operator. Sending a request
+//!   again is always safe.
+//! - **A body that is no request**: [`wire::BadRequest`], before the engine is called.
+//! - **A record that was refused**: [`Refusal`](engine::Refusal), with a stable code and advice.
+//!   The other records of the request are not affected.
+//! - **A schema that contradicts itself**: [`SchemaError`](schema::SchemaError), before there is an
+//!   engine.
+//! - **A store that failed**: [`store::Error`]. The engine decides by its
+//!   [kind](store::ErrorKind). Those who write a store choose the kind.
+//!
+//! Bad input is an error, not a panic. A function that panics on a mistake of its caller says so
+//! under *Panics*.
+//!
 //! # What it does not do
 //!
 //! - It has no I/O, no clock, no random source and no async runtime. A host passes in a store, a
@@ -164,6 +238,11 @@
 //!   [`UserId::verified_by_caller`](id::UserId::verified_by_caller) says so in its name.
 //! - It does not encrypt. A store and its operator can read the records.
 //! - It merges no rich text. Text merges by lines and words, other JSON as a whole.
+//! - It shares no records between people. An account is one person's.
+//! - It does not connect devices with each other. They sync through a server.
+//!
+//! Other systems do some of this: the [comparison] says when to choose one of them. haumana-sync is
+//! new, and has no years in production.
 //!
 //! # Modules, in reading order
 //!
@@ -174,16 +253,23 @@
 //!    inject faults. `conformance`: the laws of the contract, to test your own store.
 //! 5. [`live`]: how connected devices learn of each other's commits. [`succession`]: which schema
 //!    may follow another. [`transaction`]: for hosts that speak a protocol of their own.
-//! 6. [`id`], [`time`], [`value`], [`digest`], [`json`], [`limits`]: small types that all others use.
+//! 6. [`id`], [`time`], [`value`], [`digest`], [`json`], [`limits`]: small types that all others
+//!    use.
 //!
 //! # Features
 //!
-//! - `repertoire` (default): pieces and sessions, as [`repertoire`]. Without it the core knows no kind of
-//!   record, and an engine is made with a schema: [`Engine::of`](engine::Engine::of).
+//! - `repertoire` (default): pieces and sessions, as [`repertoire`]. Without it the core knows no
+//!   kind of record, and an engine is made with a schema: [`Engine::of`](engine::Engine::of).
 //! - `derive`: `#[derive(Record)]`, which makes a Rust struct a kind of record.
 //! - `toml`: schemas from TOML files.
 //! - `conformance`: the laws of [`Store`], to test a store of your own, as `conformance`.
 //! - `testing`: marks in the arms of the merge, which this project's own tests look at.
+//!
+//! # Platforms
+//!
+//! The crate needs Rust 1.89 or later, and `std`. It has no `unsafe` code of its own, needs no C
+//! compiler, and compiles for `wasm32-unknown-unknown`. Before 1.0 a breaking change raises the
+//! second number of the version; the [changes] say what to do.
 //!
 //! # Where to go next
 //!
@@ -192,7 +278,20 @@
 //! - A store: [`haumana-store-sqlite`](https://docs.rs/haumana-store-sqlite),
 //!   [`haumana-store-postgres`](https://docs.rs/haumana-store-postgres),
 //!   [`haumana-store-dynamo`](https://docs.rs/haumana-store-dynamo), or [`Store`] for your own.
-//! - The [guides](https://github.com/haumana-sync/haumana-sync/blob/main/docs/SUMMARY.md).
+//! - To learn: the [quick start], [your own app] in half an hour, [schemas] and merge policies,
+//!   [how merging works], [writing a store], and [all guides].
+//! - To decide: the [comparison] with other systems, the [security model], the [changes].
+//!
+//! [`examples/setlists`]: https://github.com/haumana-sync/haumana-sync/tree/main/examples/setlists
+//! [all guides]: https://github.com/haumana-sync/haumana-sync/blob/main/docs/SUMMARY.md
+//! [changes]: https://github.com/haumana-sync/haumana-sync/blob/main/CHANGELOG.md
+//! [comparison]: https://github.com/haumana-sync/haumana-sync/blob/main/docs/comparison.md
+//! [how merging works]: https://github.com/haumana-sync/haumana-sync/blob/main/docs/merging.md
+//! [quick start]: https://github.com/haumana-sync/haumana-sync/blob/main/docs/quick-start.md
+//! [schemas]: https://github.com/haumana-sync/haumana-sync/blob/main/docs/schema.md
+//! [security model]: https://github.com/haumana-sync/haumana-sync/blob/main/SECURITY.md
+//! [writing a store]: https://github.com/haumana-sync/haumana-sync/blob/main/docs/write-a-store.md
+//! [your own app]: https://github.com/haumana-sync/haumana-sync/blob/main/docs/your-own-app.md
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(any(test, feature = "conformance"))]

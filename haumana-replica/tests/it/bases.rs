@@ -178,6 +178,40 @@ async fn an_edit_made_between_pages_does_not_clash_with_an_own_one_whose_page_ha
     assert_eq!(Vec::<Value>::new(), lost(&server).await, "its user replaced their own title");
 }
 
+/// Found by the model, `schemas`, seed 886: what a user takes back of an own edit is no difference to
+/// the version that the device has meanwhile, because that version is without it.
+#[tokio::test]
+async fn who_takes_back_an_own_edit_that_the_devices_version_is_without_takes_it_back() {
+    let server = Server::new();
+    let (a, b) = (server.device().await, server.device().await);
+    let key = Key::piece(a.add_piece(fields([("lyrics", text("a\nb"))])).await.unwrap());
+    sync(&server, &a).await;
+    sync(&server, &b).await;
+    b.set(key, fields([("lyrics", text("a\nb\ntheirs"))])).await.unwrap();
+    sync(&server, &b).await;
+    server.clock.pass_ms(1000);
+    let asked = a.begin().await.unwrap();
+    let news = reply(&server, &asked).await;
+    a.set(key, fields([("lyrics", text("mine\na\nb"))])).await.unwrap();
+    let sent = a.begin().await.unwrap();
+    // The answer is lost.
+    reply(&server, &sent).await;
+    a.finish(&asked, &news).await.unwrap();
+    let piece = a.record(key).await.unwrap().unwrap();
+    assert_eq!(text("mine\na\nb\ntheirs"), piece.content.get("lyrics"));
+    server.clock.pass_ms(1000);
+
+    a.set(key, fields([("lyrics", text("a\nb\ntheirs"))])).await.unwrap();
+    sync(&server, &a).await;
+    sync(&server, &b).await;
+
+    for device in [&a, &b] {
+        let piece = device.record(key).await.unwrap().unwrap();
+        assert_eq!(text("a\nb\ntheirs"), piece.content.get("lyrics"));
+    }
+    assert_eq!(Vec::<Value>::new(), lost(&server).await);
+}
+
 /// Found by the model, `restored_followers`, seed 87.
 #[tokio::test]
 async fn a_new_piece_whose_page_had_not_come_when_the_server_lost_it_is_sent_again() {
