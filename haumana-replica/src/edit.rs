@@ -173,9 +173,24 @@ impl Local {
         if last.base != old.base || base == old.base {
             return None;
         }
-        let before_it = if old.is_sent() { old.earlier.clone() } else { Vec::new() };
-        let sent = Touch { value: last.value.clone(), earlier: before_it, ..old.clone() };
-        let seen = self.merged(agreed, name, &sent).filter(|seen| seen.is_clean)?;
+        let shown = self.merged(agreed, name, old)?;
+        let seen = if old.is_sent() {
+            shown
+        } else {
+            let sent = Touch { value: last.value.clone(), earlier: Vec::new(), ..old.clone() };
+            let seen = self.merged(agreed, name, &sent).filter(|seen| seen.is_clean)?;
+            // If the server has answered `last` and its version has not come, `shown` may be without
+            // what `last` added. Its user has not taken that back.
+            let mut with_last = agreed.clone();
+            with_last.set(name, seen.value.clone());
+            let on_last = vec![Earlier { is_answered: true, ..last.clone() }];
+            let made_on = Touch { earlier: on_last, ..old.clone() };
+            let again = self.merged(&with_last, name, &made_on)?;
+            if again.value != shown.value {
+                return None;
+            }
+            seen
+        };
         let value = write_value(&seen.value)?;
         Some(Earlier { value, base, ..last.clone() })
     }

@@ -182,34 +182,42 @@ async fn an_edit_made_between_pages_does_not_clash_with_an_own_one_whose_page_ha
 /// the version that the device has meanwhile, because that version is without it.
 #[tokio::test]
 async fn who_takes_back_an_own_edit_that_the_devices_version_is_without_takes_it_back() {
-    let server = Server::new();
-    let (a, b) = (server.device().await, server.device().await);
-    let key = Key::piece(a.add_piece(fields([("lyrics", text("a\nb"))])).await.unwrap());
-    sync(&server, &a).await;
-    sync(&server, &b).await;
-    b.set(key, fields([("lyrics", text("a\nb\ntheirs"))])).await.unwrap();
-    sync(&server, &b).await;
-    server.clock.pass_ms(1000);
-    let asked = a.begin().await.unwrap();
-    let news = reply(&server, &asked).await;
-    a.set(key, fields([("lyrics", text("mine\na\nb"))])).await.unwrap();
-    let sent = a.begin().await.unwrap();
-    // The answer is lost.
-    reply(&server, &sent).await;
-    a.finish(&asked, &news).await.unwrap();
-    let piece = a.record(key).await.unwrap().unwrap();
-    assert_eq!(text("mine\na\nb\ntheirs"), piece.content.get("lyrics"));
-    server.clock.pass_ms(1000);
+    for goes_on in [false, true] {
+        let server = Server::new();
+        let (a, b) = (server.device().await, server.device().await);
+        let key = Key::piece(a.add_piece(fields([("lyrics", text("a\nb"))])).await.unwrap());
+        sync(&server, &a).await;
+        sync(&server, &b).await;
+        b.set(key, fields([("lyrics", text("a\nb\ntheirs"))])).await.unwrap();
+        sync(&server, &b).await;
+        server.clock.pass_ms(1000);
+        let asked = a.begin().await.unwrap();
+        let news = reply(&server, &asked).await;
+        a.set(key, fields([("lyrics", text("mine\na\nb"))])).await.unwrap();
+        let sent = a.begin().await.unwrap();
+        // The answer is lost.
+        reply(&server, &sent).await;
+        let (shown, without) = if goes_on {
+            a.set(key, fields([("lyrics", text("mine\nmore\na\nb"))])).await.unwrap();
+            ("mine\nmore\na\nb\ntheirs", "more\na\nb\ntheirs")
+        } else {
+            ("mine\na\nb\ntheirs", "a\nb\ntheirs")
+        };
+        a.finish(&asked, &news).await.unwrap();
+        let piece = a.record(key).await.unwrap().unwrap();
+        assert_eq!(text(shown), piece.content.get("lyrics"));
+        server.clock.pass_ms(1000);
 
-    a.set(key, fields([("lyrics", text("a\nb\ntheirs"))])).await.unwrap();
-    sync(&server, &a).await;
-    sync(&server, &b).await;
+        a.set(key, fields([("lyrics", text(without))])).await.unwrap();
+        sync(&server, &a).await;
+        sync(&server, &b).await;
 
-    for device in [&a, &b] {
-        let piece = device.record(key).await.unwrap().unwrap();
-        assert_eq!(text("a\nb\ntheirs"), piece.content.get("lyrics"));
+        for device in [&a, &b] {
+            let piece = device.record(key).await.unwrap().unwrap();
+            assert_eq!(text(without), piece.content.get("lyrics"));
+        }
+        assert_eq!(Vec::<Value>::new(), lost(&server).await);
     }
-    assert_eq!(Vec::<Value>::new(), lost(&server).await);
 }
 
 /// Found by the model, `restored_followers`, seed 87.
