@@ -15,7 +15,7 @@ use haumana_sync::id::Key;
 use haumana_sync::json::JsonText;
 use haumana_sync::merge::{Base, Side, merge_field};
 use haumana_sync::record::{Counter, Value};
-use haumana_sync::schema::{FieldType, Kind};
+use haumana_sync::schema::{Field, FieldType, Kind};
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
@@ -289,7 +289,24 @@ impl Local {
                 None => put(&mut content, name, &touch.value),
             }
         }
+        self.join_offered_counts(&mut content);
         Some(content)
+    }
+
+    /// Adds what was counted in another past. The server will add it, too, so the next count of this
+    /// device must be more.
+    fn join_offered_counts(&self, content: &mut Content) {
+        let kind = content.kind().clone();
+        let offers = self.pending.offers.iter().filter_map(|offer| offer.value.as_deref());
+        for offered in offers.filter_map(|text| Content::parse(&kind, text)) {
+            let names = kind.fields().iter().map(Field::name);
+            let counters = names.filter(|name| is_counter(&kind, name));
+            for name in counters.filter(|name| !offered.get(name).is_null()) {
+                let mut joined = Counter::of(&content.get(name));
+                joined.join(&Counter::of(&offered.get(name)));
+                content.set(name, joined.to_value());
+            }
+        }
     }
 
     /// A touched field with parts, merged with the server's value; `None` if the server's value has
