@@ -1,15 +1,12 @@
 //! Part 1 at the engine, by example.
 
-use crate::support::{DAY, SeededRandom, Server, SetClock, body, kai, new_piece};
+use crate::support::{SeededRandom, Server, body, kai, new_piece, ready};
 use haumana_app::Phones as _;
 use haumana_app::wire::PiecesRequest;
 use haumana_sync::engine::{Engine, EngineConfig};
 use haumana_sync::store::{Fault, Faults, FaultyStore, Generation, MemoryStore, Store};
-use haumana_sync::time::UnixMillis;
 use serde_json::{Value, json};
-use std::pin::pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
 
 /// Applies a reply as the app does.
 fn apply(local: &mut Vec<Value>, reply: &Value) {
@@ -414,7 +411,6 @@ async fn a_list_of_sessions_that_is_cut_has_those_that_changed_last() {
 /// Lets a phone sync in the middle of the first commit, which takes long.
 #[derive(Debug)]
 struct SlowCommit {
-    clock: Arc<SetClock>,
     other: Server,
     synced_at: Arc<Mutex<Option<Value>>>,
 }
@@ -423,18 +419,11 @@ impl Faults for SlowCommit {
     fn next(&self, op: &'static str) -> Option<Fault> {
         let mut synced_at = self.synced_at.lock().unwrap();
         if op == "commit" && synced_at.is_none() {
-            self.clock.pass_ms(10_000);
-            self.other.clock.pass_ms(10_000);
-            let (user, nothing) = (kai(), body(&[], None));
-            let synced = pin!(self.other.post_pieces(&user, &nothing));
-            // The store in memory never makes anybody wait.
-            let Poll::Ready(reply) = synced.poll(&mut Context::from_waker(Waker::noop())) else {
-                panic!("a call had to wait")
-            };
+            self.other.pass_secs(10);
+            let reply = ready(self.other.post_pieces(&kai(), &body(&[], None)));
             assert_eq!(json!([]), reply["serverPieces"]);
             *synced_at = Some(reply["syncedAt"].clone());
-            self.clock.pass_ms(10_000);
-            self.other.clock.pass_ms(10_000);
+            self.other.pass_secs(10);
         }
         None
     }
@@ -445,8 +434,8 @@ impl Faults for SlowCommit {
 async fn a_phone_that_syncs_while_another_ones_commit_takes_long_gets_the_piece_later() {
     let memory = Arc::new(MemoryStore::new());
     let (other, synced_at) = (Server::on(memory.clone(), Generation(0)), Arc::default());
-    let clock = Arc::new(SetClock::at(UnixMillis(DAY)));
-    let slow = SlowCommit { clock: clock.clone(), other, synced_at: Arc::clone(&synced_at) };
+    let clock = other.clock.clone();
+    let slow = SlowCommit { other, synced_at: Arc::clone(&synced_at) };
     let store: Arc<dyn Store> = Arc::new(FaultyStore::new(memory.clone(), slow));
     let random = Arc::new(SeededRandom::starting_at(8));
     let engine = Engine::new(store, clock, random, EngineConfig::new(Generation(0)));

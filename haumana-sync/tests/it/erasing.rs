@@ -1,15 +1,13 @@
 //! Erasing an account while others commit.
 
 use crate::pushing::{fields, piece, push, set, text};
-use crate::support::{DAY, SeededRandom, Server, SetClock, kai};
+use crate::support::{DAY, SeededRandom, Server, SetClock, kai, ready};
 use haumana_sync::engine::{Engine, EngineConfig, Erasure, ErrorKind};
 use haumana_sync::store::{
     Batch, ErrorKind as StoreErrorKind, Fault, Faults, FaultyStore, Generation, HeadState, Store,
 };
 use haumana_sync::time::UnixMillis;
-use std::pin::pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
 
 /// Every commit loses the race for the head.
 #[derive(Debug, Default)]
@@ -128,10 +126,7 @@ impl Faults for FirstPush {
     fn next(&self, op: &'static str) -> Option<Fault> {
         if op == "commit" && std::mem::take(&mut *self.is_due.lock().unwrap()) {
             let first = set(piece(1), None, 1, &[("title", text("t"))]);
-            let pushed = pin!(push(&self.server, "a", first));
-            // The store in memory never makes anybody wait.
-            let polled = pushed.poll(&mut Context::from_waker(Waker::noop()));
-            assert!(matches!(polled, Poll::Ready(_)));
+            ready(push(&self.server, "a", first));
         }
         None
     }

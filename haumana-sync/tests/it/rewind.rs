@@ -1,7 +1,7 @@
 //! An account as it was at an earlier time: the laws over random histories of random schemas, then
 //! what they do not reach.
 
-use crate::support::{DAY, SeededRandom, Server, SetClock, kai};
+use crate::support::{DAY, SeededRandom, Server, SetClock, kai, ready};
 use haumana_sim::dice::Dice;
 use haumana_sim::schemas::{random_schema, values};
 use haumana_sync::Store;
@@ -396,12 +396,7 @@ impl Faults for Rival {
         let config = EngineConfig::new(Generation(0));
         let random = Arc::new(SeededRandom::starting_at(99));
         let engine = Engine::new(self.1.clone(), self.2.clone(), random, config);
-        // Nothing in memory waits.
-        let mut pushed = std::pin::pin!(async move {
-            engine.push(&kai(), "rival", &[push]).await.unwrap();
-        });
-        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        assert!(pushed.as_mut().poll(&mut context).is_ready());
+        ready(engine.push(&kai(), "rival", &[push])).unwrap();
         None
     }
 }

@@ -10,7 +10,9 @@ use haumana_sync::store::{Generation, MemoryStore, MeteredStore, Store};
 use haumana_sync::time::UnixMillis;
 use proptest::test_runner::Config;
 use serde_json::{Value, json};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 /// 2026-11-23T00:00:00Z, as good a day as any.
 pub(crate) const DAY: i64 = 1_795_392_000_000;
@@ -69,6 +71,14 @@ impl Server {
         let limit = self.reply_limit_bytes;
         let reply = self.engine.sync_sessions(user, &request, limit).await.unwrap();
         serde_json::from_slice(&reply.into_json()).unwrap()
+    }
+}
+
+/// What a call answers at once. The store in memory never makes anybody wait.
+pub(crate) fn ready<T>(call: impl Future<Output = T>) -> T {
+    match pin!(call).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("a call had to wait"),
     }
 }
 

@@ -1,15 +1,13 @@
 //! Part 2 on the wire, at the engine: what new clients send and read.
 
-use crate::support::{DAY, SeededRandom, Server, SetClock, body, kai, new_piece};
+use crate::support::{DAY, SeededRandom, Server, SetClock, body, kai, new_piece, ready};
 use haumana_sync::engine::{Changed, Engine, EngineConfig, ErrorKind, Random};
 use haumana_sync::limits;
 use haumana_sync::store::{Fault, Faults, FaultyStore, Generation, Store};
 use haumana_sync::wire::BadRequest;
 use haumana_sync::wire::sync::SyncRequest;
 use serde_json::{Value, json};
-use std::pin::pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
 
 const ID: &str = "5EED0000-0000-4000-8000-000000000001";
 
@@ -399,10 +397,7 @@ impl Faults for Meanwhile {
         if let Some(push) = push.map(|push| push.to_string()) {
             let sent = SyncRequest::from_json(push.as_bytes()).unwrap();
             let user = kai();
-            let synced = pin!(self.other.sync(&user, &sent, 1 << 20));
-            // The store in memory never makes anybody wait.
-            let polled = synced.poll(&mut Context::from_waker(Waker::noop()));
-            assert!(matches!(polled, Poll::Ready(Ok(_))));
+            assert!(ready(self.other.sync(&user, &sent, 1 << 20)).is_ok());
         }
         None
     }
