@@ -6,6 +6,7 @@
 use super::{Field, FieldType, Kind, Merge};
 use crate::value::{GroupValue, Value};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// Fields of a kind that move together: all of them get their values from one of two concurrent
 /// edits.
@@ -74,6 +75,16 @@ impl Group {
     pub(crate) fn value(&self, get: impl Fn(&str) -> Value) -> Value {
         let values = self.fields().map(|name| (name.to_owned(), get(name)));
         GroupValue::make(values.collect(), self.has_text_hash)
+    }
+
+    /// Makes the group's value from those of some fields, and from a value of the group that has
+    /// the others.
+    pub(crate) fn completed(&self, parts: &BTreeMap<String, Value>, rest: &Value) -> Value {
+        self.value(|name| match (parts.get(name), rest) {
+            (Some(value), _) => value.clone(),
+            (None, Value::Group(rest)) => rest.get(name).clone(),
+            (None, _) => Value::Null,
+        })
     }
 }
 

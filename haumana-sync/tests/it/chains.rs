@@ -4,7 +4,7 @@
 use crate::support::{Server, kai};
 use haumana_sim::dice::SeededRandom;
 use haumana_sync::engine::{Engine, EngineConfig};
-use haumana_sync::schema::{Element, Field, FieldType, Kind, Merge, Schema};
+use haumana_sync::schema::{Element, Field, FieldType, Group, Kind, Merge, Schema};
 use haumana_sync::store::{Generation, MemoryStore};
 use haumana_sync::wire::sync::SyncRequest;
 use serde_json::{Value as Json, json};
@@ -19,7 +19,10 @@ fn engine() -> Engine {
         .field(Field::new(3, "steps", FieldType::List { of: Element::Text, max: 9 }))
         .field(Field::new(4, "lyrics", FieldType::lines(1_000)))
         .field(Field::new(5, "score", FieldType::Integer).merge(Merge::Greatest))
-        .field(Field::new(6, "done", FieldType::Flag).merge(Merge::Least));
+        .field(Field::new(6, "done", FieldType::Flag).merge(Merge::Least))
+        .field(Field::new(7, "place", FieldType::text(100)))
+        .field(Field::new(8, "from", FieldType::text(100)))
+        .group(Group::new("place", ["place", "from"]));
     let (server, random) = (Server::new(), Arc::new(SeededRandom::new(1)));
     let store = Arc::new(MemoryStore::new());
     let config = EngineConfig::new(Generation(0));
@@ -118,6 +121,59 @@ async fn a_value_that_is_cleared_without_a_base_is_an_edit_if_its_device_had_set
 
     assert_eq!("merged", results[1]["outcome"], "{results}");
     assert!(all(&engine).await.contains(r#""done":null"#), "what lost by the policy is kept");
+}
+
+#[tokio::test]
+async fn a_value_that_is_cleared_without_a_base_is_an_edit_also_if_its_device_set_it_long_before() {
+    let engine = engine();
+    push(&engine, "a", &[(None, json!({ "title": "Poli" }))]).await;
+    push(&engine, "b", &[(Some(1), json!({ "title": "Aloha" }))]).await;
+
+    // It has not seen the reply, and does not send the first push again.
+    let late = (None, json!({ "score": 1 }));
+    push(&engine, "a", &[late, (None, json!({ "title": null }))]).await;
+
+    assert_eq!(Json::Null, read(&engine).await["title"]);
+    assert!(all(&engine).await.contains("Aloha"), "what lost is kept");
+}
+
+#[tokio::test]
+async fn who_never_set_a_value_does_not_clear_it_without_a_base() {
+    let engine = engine();
+    push(&engine, "b", &[(None, json!({ "title": "Aloha" }))]).await;
+
+    push(&engine, "a", &[(None, json!({ "title": null }))]).await;
+
+    assert_eq!("Aloha", read(&engine).await["title"]);
+}
+
+#[tokio::test]
+async fn a_device_that_does_not_know_a_group_replaces_only_what_it_names() {
+    let engine = engine();
+    let make = (None, json!({ "place": "Kona", "title": "Poli" }));
+
+    push(&engine, "a", &[make, (None, json!({ "from": "Hilo" }))]).await;
+
+    let record = read(&engine).await;
+    assert_eq!(("Kona", "Hilo"), (text(&record, "place"), text(&record, "from")));
+}
+
+#[tokio::test]
+async fn what_another_device_put_into_a_group_is_not_mixed_with_what_is_set_without_a_base() {
+    let engine = engine();
+    push(&engine, "a", &[(None, json!({ "place": "Kona" }))]).await;
+    push(&engine, "b", &[(Some(1), json!({ "place": "Waimea", "from": "Kapaʻa" }))]).await;
+
+    let late = (None, json!({ "title": "Poli" }));
+    push(&engine, "a", &[late, (None, json!({ "from": "Hilo" }))]).await;
+
+    let record = read(&engine).await;
+    assert_eq!((Json::Null, "Hilo"), (record["place"].clone(), text(&record, "from")));
+    assert!(all(&engine).await.contains("Waimea"), "what lost is kept");
+}
+
+fn text<'r>(record: &'r Json, field: &str) -> &'r str {
+    record[field].as_str().unwrap_or_default()
 }
 
 #[tokio::test]

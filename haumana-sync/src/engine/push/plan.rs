@@ -87,20 +87,29 @@ fn plan_set(
     let other_life = is_offer || push.base.is_some_and(is_foreign);
     let mut changes = Vec::new();
     let (mut seen, mut claims) = (Vec::new(), Vec::new());
-    for unit in units_of(push, device.as_deref(), (kind, set), context.now) {
+    for mut unit in units_of(push, device.as_deref(), (kind, set), context.now) {
         let (name, claimed_at) = (unit.name, unit.claimed_at);
-        let (hash, value) = (unit.identity, &unit.value);
+        let hash = unit.identity;
         let is_seen = record.is_some_and(|record| record.meta.has_seen(hash, context.oldest));
         let of = Claim::of(device.as_deref(), name);
         let claim = Claim { of, base: push.base, claimed_at, at: context.now };
-        let is_known = record.is_some_and(|record| {
-            push.base.is_none() && is_copy(record, name, value, claim, is_offer)
-        });
         let (against, doubt) = match record {
             None => (Against::Unmoved, Doubt::None),
             Some(_) if other_life => (without_base(context), Doubt::None),
-            Some(record) => against(record, name, (claim, value), pusher, context),
+            Some(record) => against(record, name, (claim, &unit.value), pusher, context),
         };
+        if push.base.is_none() && unit.parts.is_some() {
+            // What its device set before is the rest of a group. Otherwise the push is the whole
+            // record, so a field that it leaves out is empty.
+            let own = record.filter(|_| against == Against::Unmoved);
+            let own = own.and_then(|record| record.content.as_ref()).map(|own| own.unit(name));
+            let rest = own.unwrap_or_else(|| push.whole(kind, set, context.now).unit(name));
+            unit.complete(kind, &rest);
+        }
+        let value = &unit.value;
+        let is_known = record.is_some_and(|record| {
+            push.base.is_none() && is_copy(record, name, value, claim, is_offer)
+        });
         pusher.tell((push.key, kind), name, claimed_at, value);
         if is_seen {
             continue;
@@ -175,7 +184,7 @@ struct SetUnit<'a> {
 fn units_of<'a>(
     push: &Push,
     device: Option<&str>,
-    (kind, set): (&'a Arc<Kind>, &'a BTreeMap<String, Value>),
+    (kind, set): (&'a Kind, &'a BTreeMap<String, Value>),
     now: UnixMillis,
 ) -> Vec<SetUnit<'a>> {
     let mut units: Vec<SetUnit<'a>> = Vec::with_capacity(set.len());
@@ -197,14 +206,6 @@ fn units_of<'a>(
             }
         }
     }
-    if push.base.is_none() && units.iter().any(|unit| unit.parts.is_some()) {
-        // The push is the whole record, so a field that it leaves out is empty.
-        let whole = push.whole(kind, set, now);
-        for unit in units.iter_mut().filter(|unit| unit.parts.is_some()) {
-            unit.value = whole.unit(unit.name);
-            unit.parts = None;
-        }
-    }
     units
 }
 
@@ -216,6 +217,14 @@ impl SetUnit<'_> {
         let both = [self.identity.to_be_bytes(), part.identity.to_be_bytes()];
         self.identity = Digest::of(both.iter().map(<[u8; 8]>::as_slice)).short();
         self.parts.get_or_insert_default().insert(field.to_owned(), part.value);
+    }
+
+    /// Makes the value of a group whole. What was not pushed is as in `rest`.
+    fn complete(&mut self, kind: &Kind, rest: &Value) {
+        let parts = self.parts.take();
+        if let Some((group, parts)) = kind.group_named(self.name).zip(parts) {
+            self.value = group.completed(&parts, rest);
+        }
     }
 }
 

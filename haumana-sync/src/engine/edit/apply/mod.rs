@@ -439,11 +439,7 @@ impl Work {
             _ => at_base(),
         };
         let rest = rest.or_else(|| is_whole.then_some(Value::Null)).ok_or(Refusal::BaseGone)?;
-        Ok(group.value(|name| match (parts.get(name), &rest) {
-            (Some(value), _) => value.clone(),
-            (None, Value::Group(rest)) => rest.get(name).clone(),
-            (None, _) => Value::Null,
-        }))
+        Ok(group.completed(parts, &rest))
     }
 
     /// Whether a concurrent value is new. Under a policy that ranks values, a value that the record
@@ -459,8 +455,19 @@ impl Work {
         let is_known = self.record.has_had(&change.name, hash, since)
             && !self.is_first_of_it(edit, change, hash);
         // A device that knew no value cannot clear one.
-        let knew_one = 0 < since || change.on.as_ref().is_some_and(|on| !on.is_null());
-        !is_known && (knew_one || !change.value.is_null())
+        let knew_one = || {
+            let is_on_one = change.on.as_ref().is_some_and(|on| !on.is_null());
+            0 < since || is_on_one || self.has_set(edit, change)
+        };
+        !is_known && (!change.value.is_null() || knew_one())
+    }
+
+    /// Whether the device has set the field before this change, as far as that is remembered.
+    fn has_set(&self, edit: &Edit, change: &Change) -> bool {
+        let Some(device) = edit.device.as_deref() else { return false };
+        let of = Claim::of(Some(device), &change.name);
+        let mut claims = self.record.meta.claims.iter();
+        claims.any(|old| old.of == of && old.claimed_at < change.claimed_at)
     }
 
     /// Whether this edit sets a value that the record has had, is no later than the record's own
