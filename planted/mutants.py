@@ -7,19 +7,24 @@
 
 cargo-mutants compiles the sources anew for each change. Here each function of the copy has all its
 changed bodies, and asks `planted::is("m...")` which of them to run. So one program has all changes.
-Changes that do not compile are left out. What was tried is kept in `target/mutants-copy/tried.json`,
-by the text of the function and of the change, so a run that was stopped goes on, and only what was
-edited is tried again.
+Changes that do not compile are left out. Each test runs once alone without a change, and notes which
+names it asks for: a change is tried only with the tests that reach its function, quick ones first.
+What was tried is kept in `target/mutants-copy/tried.json`, by the text of the function and of the
+change, so a run that was stopped goes on, and only what was edited is tried again.
 """
 
 import collections
 import hashlib
 import json
+import math
 import os
 import pathlib
 import re
+import resource
 import subprocess
 import sys
+import tempfile
+import time
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -38,8 +43,12 @@ FILES = [
 CRATES = ["haumana-sync", "haumana-app", "haumana-sim", "haumana-replica"]
 # Nothing is changed in what `mistakes` tests, the laws of stores.
 SKIPPED = ["--skip", "mistakes::"]
-# Without a change all tests together take a tenth of it.
-ENDLESS_SECS = 240
+# Tests that take up to so many seconds run together, before those that take longer.
+STEPS = [0.1, 1, 10, math.inf]
+# With a change, tests may take so many times longer, and so many seconds more.
+SLOWER, MORE_SECS = 10, 10
+# A change may ask for memory without end.
+MEMORY = 6 << 30
 
 
 class Mutant:
@@ -157,37 +166,74 @@ def compiled(all_mutants):
     return sorted(programs, key=lambda program: CRATES.index(program[1].name))
 
 
-def attempt(programs, name):
-    """Which test fails first with this change."""
-    settings = tomllib.loads((TREE / ".cargo/config.toml").read_text())["env"]
-    environment = {**os.environ, **settings, "PLANTED": name, "RUSTC_BOOTSTRAP": "1"}
-    for program, folder in programs:
-        command = [program, "-Zunstable-options", "--fail-fast", *SKIPPED]
-        try:
-            said = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=ENDLESS_SECS)
-        except subprocess.TimeoutExpired:
-            return {"is": "found", "by": "a test never ends"}
+class Test:
+    """A test of a program: how long it takes, and whose functions it reaches."""
+
+    def __init__(self, program, folder, name):
+        self.program, self.folder, self.name = program, folder, name
+        with tempfile.TemporaryDirectory() as noted:
+            file = pathlib.Path(noted, "asked")
+            begun = time.monotonic()
+            said = started(program, folder, [name], {"PLANTED_ASKED": str(file)}, None)
+            self.secs = time.monotonic() - begun
+            self.reaches = set(file.read_text().split()) if file.is_file() else set()
         if said.returncode:
-            failed = re.search(r"^test (\S+).* FAILED", said.stdout, re.M)
-            return {"is": "found", "by": failed[1] if failed else said.stderr[-200:]}
-    return {"is": "survived"}
+            sys.exit(f"mutants: {name} fails without any change\n{said.stdout[-3_000:]}")
+
+
+def started(program, folder, names, more, secs):
+    """Runs tests of a program, until the first of them fails."""
+    settings = tomllib.loads((TREE / ".cargo/config.toml").read_text())["env"]
+    environment = {**os.environ, **settings, **more, "RUSTC_BOOTSTRAP": "1", "RUST_BACKTRACE": "0"}
+    command = [program, "-Zunstable-options", "--fail-fast", "--exact", *names]
+    bounded = lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    return subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True,
+                          stderr=subprocess.STDOUT, timeout=secs, preexec_fn=bounded)
+
+
+def tests(programs, pool):
+    """All tests, each of which runs once."""
+    todo = []
+    for program, folder in programs:
+        said = subprocess.run([program, "--list", *SKIPPED], cwd=folder, capture_output=True, text=True, check=True)
+        todo += [(program, folder, name) for name in re.findall(r"^(\S+): test$", said.stdout, re.M)]
+    return list(pool.map(lambda it: Test(*it), todo))
+
+
+def attempt(all_tests, name):
+    """Which test fails first with this change."""
+    reach = [test for test in all_tests if name in test.reaches]
+    for least, most in zip([0, *STEPS], STEPS):
+        by_program = collections.defaultdict(list)
+        for test in reach:
+            if least <= test.secs < most:
+                by_program[test.program, test.folder].append(test)
+        for (program, folder), here in by_program.items():
+            secs = SLOWER * sum(test.secs for test in here) + MORE_SECS
+            try:
+                said = started(program, folder, [test.name for test in here], {"PLANTED": name}, secs)
+            except subprocess.TimeoutExpired:
+                return {"is": "found", "by": "a test never ends"}
+            if said.returncode:
+                failed = re.search(r"^test (\S+).* FAILED", said.stdout, re.M)
+                return {"is": "found", "by": failed[1] if failed else said.stdout[-200:]}
+    return {"is": "survived", "by": len(reach)}
 
 
 def run(parts):
     all_mutants = mutants()
     programs = compiled(all_mutants)
-    if attempt(programs, "")["is"] != "survived":
-        sys.exit("mutants: a test fails without any change")
     tried = drive.kept(TRIED)
     todo = [it for of_file in all_mutants.values() for it in of_file
             if it.name not in tried and (not parts or any(part in it.file for part in parts))]
-    print(f"{len(todo)} to try", flush=True)
     with ThreadPoolExecutor(int(os.environ.get("PLANTED_JOBS", "1"))) as pool:
-        for mutant, came in zip(todo, pool.map(lambda it: attempt(programs, it.name), todo)):
+        all_tests = tests(programs, pool)
+        print(f"{len(todo)} to try, with {len(all_tests)} tests", flush=True)
+        for mutant, came in zip(todo, pool.map(lambda it: attempt(all_tests, it.name), todo)):
             tried[mutant.name] = came
             drive.keep(tried, TRIED)
             if came["is"] == "survived":
-                print(f"survived: {mutant.file}:{mutant.line}: {mutant.title}", flush=True)
+                print(f"survived {came['by']} tests: {mutant.file}:{mutant.line}: {mutant.title}", flush=True)
 
 
 def table():
