@@ -12,6 +12,7 @@ use crate::record::{Agreed, Local, Offer, Touch};
 use crate::sent::SentFields;
 use haumana_sync::record::Value;
 use haumana_sync::schema::Kind;
+use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
 use std::sync::Arc;
 
@@ -26,6 +27,7 @@ impl Local {
         new: &Agreed,
         sent: &SentFields,
     ) {
+        self.reopen_offers();
         let is_typed = self.pending.touches.values().any(|touch| touch.acked.is_none());
         if new.value.is_none() && is_typed {
             // A part of a record is no record, and the server may have lost the rest.
@@ -91,6 +93,7 @@ impl Local {
 
     /// The server lacks the record. This device offers its state as new.
     pub(crate) fn be_lacked(&mut self, kind: &Arc<Kind>) {
+        self.reopen_offers();
         if self.pending.removal.is_some() {
             // Nobody else has edited the record, so the delete is enough.
             self.pending.touches.clear();
@@ -130,9 +133,20 @@ impl Local {
         }
     }
 
-    /// The server has answered `offer`.
-    pub(crate) fn acknowledge_offer(&mut self, offer: &Offer) {
-        self.pending.offers.retain(|open| open != offer);
+    /// What the server had answered may be lost with its past.
+    fn reopen_offers(&mut self) {
+        self.pending.offers.iter_mut().for_each(|offer| offer.acked = None);
+    }
+
+    /// The server has answered `offer`. `version` is the server's version since then. Until this
+    /// device has that version, it counts on what it offered.
+    pub(crate) fn acknowledge_offer(&mut self, offer: &Offer, version: Option<Version>) {
+        let held = self.version();
+        let comes = version.filter(|version| held.is_some_and(|held| held < *version));
+        match self.pending.offers.iter().position(|open| open == offer).zip(comes) {
+            Some((at, version)) => self.pending.offers[at].acked = Some(version),
+            None => self.pending.offers.retain(|open| open != offer),
+        }
     }
 
     /// Turns an offer into an edit, because its user sees the record and edits it.

@@ -21,7 +21,7 @@ pub(crate) fn pushes(local: &Local, kind: &Arc<Kind>) -> Vec<SentPush> {
     if !pending.is_due() {
         return Vec::new();
     }
-    let offers = pending.offers.iter().map(|offer| {
+    let offers = pending.open_offers().map(|offer| {
         let op = SentOp::Offer(offer.clone(), local.offered_fields(kind, offer));
         SentPush { key, kind: kind.clone(), base: None, op, is_offered: true }
     });
@@ -83,7 +83,7 @@ fn base_of(local: &Local, kind: &Kind, name: &str, touch: &Touch) -> Option<Vers
 /// not replace what the server has instead. The fields of a group have one time.
 fn fill(local: &Local, kind: &Arc<Kind>, fields: &mut SentFields) {
     let at = fields.values().map(|(_, at)| *at).min().unwrap_or(UnixMillis(0));
-    let offer = local.pending.offers.iter().rev().find(|offer| offer.value.is_some());
+    let offer = local.pending.open_offers().rev().find(|offer| offer.value.is_some());
     let held = local.agreed.as_ref().filter(|agreed| agreed.value.is_some());
     let (content, held_at) = match offer {
         // Its user saw what is offered, and not what the server has since its past is another one.

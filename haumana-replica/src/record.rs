@@ -122,11 +122,14 @@ pub struct Offer {
     pub value: Option<String>,
     /// When that was committed, by the clock of that server.
     pub at: UnixMillis,
+    /// The version with the server's answer, until this device has that version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acked: Option<Version>,
 }
 
 impl Offer {
     pub(crate) fn of(agreed: &Agreed) -> Self {
-        Self { value: agreed.value.clone(), at: agreed.modified_at }
+        Self { value: agreed.value.clone(), at: agreed.modified_at, acked: None }
     }
 }
 
@@ -201,14 +204,19 @@ impl Pending {
     /// A field that is answered, but not received yet, does not count.
     pub fn is_open(&self) -> bool {
         let is_edited = self.touches.values().any(|touch| touch.acked.is_none());
-        is_edited || self.removal.is_some() || !self.offers.is_empty()
+        is_edited || self.removal.is_some() || self.open_offers().next().is_some()
     }
 
     /// Whether there is something to send now.
     pub fn is_due(&self) -> bool {
         let deletes = self.removal.is_some() && self.touches.is_empty();
         let sets = self.touches.values().any(|touch| touch.acked.is_none());
-        self.refused.is_none() && (deletes || sets || !self.offers.is_empty())
+        self.refused.is_none() && (deletes || sets || self.open_offers().next().is_some())
+    }
+
+    /// The offers that the server has not answered, oldest first.
+    pub(crate) fn open_offers(&self) -> impl DoubleEndedIterator<Item = &Offer> {
+        self.offers.iter().filter(|offer| offer.acked.is_none())
     }
 
     /// Marks an edit that the server refused to be sent again.
@@ -293,8 +301,8 @@ impl Local {
         Some(content)
     }
 
-    /// Adds what was counted in another past. The server will add it, too, so the next count of this
-    /// device must be more.
+    /// Adds what was counted in another past. The server will add it, too, or has added it to a
+    /// version that has not come. So the next count of this device must be more.
     fn join_offered_counts(&self, content: &mut Content) {
         let kind = content.kind().clone();
         let offers = self.pending.offers.iter().filter_map(|offer| offer.value.as_deref());

@@ -483,7 +483,7 @@ impl Round {
                 }
                 SentOp::Delete(at) => found.local.acknowledge_removal(*at),
                 SentOp::Offer(offer, fields) => {
-                    found.local.acknowledge_offer(offer);
+                    found.local.acknowledge_offer(offer, answer.version);
                     if found.local.agreed.is_none() {
                         found.acked.extend(fields.clone().unwrap_or_default());
                     }

@@ -2,7 +2,7 @@
 
 use crate::content::{Content, base_text, builds_on_earlier, create, has_parts, put, read_value};
 use crate::groups::decided_with;
-use crate::record::{Agreed, Earlier, Local, Removal, Touch};
+use crate::record::{Agreed, Earlier, Local, Offer, Removal, Touch};
 use crate::sent::{SentFields, SentOp, SentPush};
 use crate::wire::Rejection;
 use haumana_sync::schema::{Kind, Merge};
@@ -81,7 +81,7 @@ impl Local {
             return;
         }
         match (&push.op, &self.pending.removal) {
-            (SentOp::Offer(offer, _), Some(_)) => self.acknowledge_offer(offer),
+            (SentOp::Offer(offer, _), Some(_)) => self.acknowledge_offer(offer, None),
             (SentOp::Set(fields), Some(_)) => {
                 let is_sent = |name: &str, touch: &Touch| {
                     fields.get(name).is_some_and(|(_, at)| *at == touch.at)
@@ -126,9 +126,10 @@ impl Local {
             Some(old) => self.change_lives(kind, &old, &new, sent),
             None => self.move_on(kind, &new, sent),
         }
-        self.pending.offers.retain(|offer| offer.value != new.value);
-        let is_ahead = |touch: &Touch| touch.acked.is_some_and(|acked| acked <= new.version);
-        self.pending.touches.retain(|_, touch| !is_ahead(touch));
+        let has_come = |acked: Option<Version>| acked.is_some_and(|acked| acked <= new.version);
+        let is_there = |offer: &Offer| offer.value == new.value || has_come(offer.acked);
+        self.pending.offers.retain(|offer| !is_there(offer));
+        self.pending.touches.retain(|_, touch| !has_come(touch.acked));
         if self.version().is_none_or(|old| old < new.version) {
             self.pending.answered_at = None;
         }
