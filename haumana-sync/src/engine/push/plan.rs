@@ -127,7 +127,10 @@ fn plan_set(
         let edited_at = claimed_at.min(context.now);
         claims.extend((unit.is_timed && !other_life).then_some(claim));
         let is_counter = kind.unit(name).field_type() == Some(&FieldType::Counter);
-        let is_on = !other_life && (is_counter || matches!(against, Against::Moved(_)));
+        let is_on = match record.filter(|_| !other_life) {
+            Some(record) if is_counter => has_counted_before(record, of, context.now),
+            record => record.is_some() && matches!(against, Against::Moved(_)),
+        };
         let on = is_on.then(|| before_it(kind, name, before)).flatten();
         let (name, value, parts) = (name.to_owned(), unit.value, unit.parts);
         changes.push(Change { name, value, parts, edited_at, claimed_at, against, on, doubt });
@@ -165,6 +168,14 @@ fn before_it(kind: &Kind, name: &str, before: &[&Push]) -> Option<Value> {
     });
     let value = sets.filter_map(|set| set.get(name)).next()?;
     Some(field.normal(value.clone()))
+}
+
+/// Whether the record remembers a count of the device from an earlier request.
+///
+/// If it does not, another device may have brought back what the device has counted. Then the
+/// record's count is no count of another installation, to which this one is added.
+fn has_counted_before(record: &Record, of: u64, now: UnixMillis) -> bool {
+    record.meta.claims.iter().any(|old| old.of == of && old.at < now)
 }
 
 /// What a push sets in one unit.
