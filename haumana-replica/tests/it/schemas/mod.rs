@@ -36,7 +36,10 @@ impl Drop for Repeat {
 async fn run_all(has_lives: bool) {
     let seeds = match number("HAUMANA_SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("HAUMANA_SIM_RUNS").unwrap_or(RUNS),
+        None => {
+            let first = number("HAUMANA_SIM_FIRST").unwrap_or(0);
+            first..first + number("HAUMANA_SIM_RUNS").unwrap_or(RUNS)
+        }
     };
     for seed in seeds {
         let _repeat = Repeat(seed);
