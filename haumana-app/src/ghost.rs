@@ -5,7 +5,8 @@
 //! answer must be stable. It acknowledges the push, so that the flag goes. It gives a number under
 //! which the phone's next edit is compared with what the phone really holds.
 
-use crate::base::{LEGACY, delivery, differs};
+use crate::base::{AppBase, LEGACY, base_hash, delivery, differs};
+use crate::keys::field_spec;
 use crate::receipts::{AppRecord, Receipt, remember};
 use crate::request::Pushed;
 use crate::versions::{distance, likeliest_version};
@@ -66,7 +67,9 @@ pub(crate) fn copy_of(record: &AppRecord, push: &AppPiece, context: MergeContext
         .iter()
         .filter(|old| context.oldest <= old.at && old.delivery == delivery && delivery != LEGACY);
     let named = push.version.version();
-    match of_delivery.max_by_key(|old| old.order) {
+    // A phone whose clock was set back holds a newer push than the latest by its times.
+    let latest = of_delivery.max_by_key(|old| old.order).filter(|old| is_push(record, push, old));
+    match latest {
         Some(latest) if latest.diverged.is_empty() => Copy::Of(latest.version),
         Some(latest) => Copy::Held(Box::new(latest.clone())),
         None if push.version.is_issued() => {
@@ -83,13 +86,22 @@ pub(crate) fn copy_of(record: &AppRecord, push: &AppPiece, context: MergeContext
     }
 }
 
+/// Whether the phone holds exactly what the receipt describes.
+fn is_push(record: &AppRecord, push: &AppPiece, receipt: &Receipt) -> bool {
+    let is_same = |name: &str| {
+        let hash = base_hash(record, AppBase::Receipt(receipt), name);
+        hash == Some(field_spec(name).app_hash(&push.piece.get(name)))
+    };
+    push.piece.names().filter(|name| push.touches(name)).all(is_same)
+}
+
 /// A receipt for content that is compared with the piece's last content.
 ///
 /// It has only hashes of the fields that differ.
 fn held(record: &AppRecord, push: &AppPiece) -> Copy {
     let diverged = push.piece.names().filter(|name| push.touches(name)).filter_map(|name| {
         let value = push.piece.get(name);
-        let hash = crate::keys::field_spec(name).app_hash(&value);
+        let hash = field_spec(name).app_hash(&value);
         differs(name, &value, record.hash(name)).then(|| (name.to_owned(), hash))
     });
     Copy::Held(Box::new(Receipt {

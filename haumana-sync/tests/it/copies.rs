@@ -2,7 +2,7 @@
 
 use crate::phone::{Phone, edit, flip, practise};
 use crate::support::{Server, kai};
-use haumana_sync::engine::Conflict;
+use haumana_sync::engine::{Conflict, Resolution};
 use haumana_sync::record::Value;
 use serde_json::json;
 
@@ -410,6 +410,34 @@ async fn an_old_form_that_a_delete_met_is_the_base_of_its_next_edit() {
 
     let piece = seen_by_a_new_phone(&server).await;
     assert_eq!("theirs", piece["author"], "the form had no newer one");
+}
+
+/// Found by `rewinds`, seed 17000000001815. The latest push by the phone's times was not what the
+/// phone held.
+#[tokio::test]
+async fn what_a_phone_whose_clock_was_set_back_holds_of_a_deleted_piece_is_no_edit() {
+    let server = Server::new();
+    let mut mine = Phone::with_song("Aloha", SONG);
+    edit(&mut mine.pieces[0], "author", json!("first"), &server);
+    mine.lose_reply(&server).await;
+    let id = mine.pieces[0]["pieceId"].as_str().unwrap().to_owned();
+    server.pass_secs(60);
+    server.delete(&id).await;
+    for (key, value) in [("author", "second"), ("notes", "notes")] {
+        edit(&mut mine.pieces[0], key, json!(value), &server);
+    }
+    mine.pieces[0]["modifiedAt"] = json!("2026-11-01T00:00:00Z");
+    mine.sync(&server).await;
+    assert!(seen_by_a_new_phone(&server).await.is_null());
+
+    let inbox = inbox(&server).await;
+    let notes = inbox.iter().find(|lost| lost.field.as_deref() == Some("notes")).unwrap();
+    server.engine.resolve(&kai(), notes.id, &Resolution::Restore).await.unwrap();
+    server.pass_secs(60);
+    mine.sync(&server).await;
+
+    let piece = seen_by_a_new_phone(&server).await;
+    assert_eq!((&json!("first"), &json!("notes")), (&piece["author"], &piece["notes"]));
 }
 
 #[tokio::test]
