@@ -375,6 +375,7 @@ impl World<'_> {
         // What phones hold counts as imported again, also from a life before the export.
         ledger.spared.extend(std::mem::take(&mut ledger.erased));
         ledger.forgotten = erased.forgotten;
+        ledger.doubtful.extend(erased.erased);
         for (id, old) in before {
             let is_whole = after.get(id).is_some_and(|new| {
                 let content = |stored: &super::ledger::Stored| stored.content().map(|(c, _)| c);

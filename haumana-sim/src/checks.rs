@@ -39,7 +39,7 @@ impl World<'_> {
         let is_whole = !self.profile.small_replies;
         let (server, updated) = (&mut reply.server, &mut reply.updated);
         let ledger = &self.ledgers[request.token];
-        let is_erased = |id| accepted(request).any(|s| s.id == id && ledger.is_erased(s));
+        let is_erased = |id| accepted(request).any(|s| s.id == id && ledger.may_be_erased(s));
         // Of an erased piece only the number is used.
         for piece in server.iter_mut().chain(updated.iter_mut().filter(|p| !is_erased(p.id))) {
             self.check_piece(request, piece)?;

@@ -142,6 +142,9 @@ pub struct Ledger {
     pub erased: BTreeSet<RecordId>,
     /// Pieces that were erased before an import. Until the next erasure phones bring them back.
     pub spared: BTreeSet<RecordId>,
+    /// Pieces that were erased before a backup was restored. If the backup does not have the
+    /// account, the server still knows of the erasure, but not of an import since.
+    pub doubtful: BTreeSet<RecordId>,
 }
 
 /// A piece as it is stored.
@@ -272,6 +275,12 @@ impl Ledger {
     pub fn is_erased(&self, sent: &LocalPiece) -> bool {
         let is_made_there = sent.version < 1 << 32 && sent.synced_secs.is_none();
         !self.tracks.contains_key(&sent.id) && self.erased.contains(&sent.id) && !is_made_there
+    }
+
+    /// Whether the server may take a push for a copy of an erased piece.
+    pub fn may_be_erased(&self, sent: &LocalPiece) -> bool {
+        let is_doubtful = self.doubtful.contains(&sent.id) && sent.synced_secs.is_some();
+        self.is_erased(sent) || (is_doubtful && !self.tracks.contains_key(&sent.id))
     }
 }
 

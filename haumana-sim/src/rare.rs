@@ -237,6 +237,7 @@ impl World<'_> {
                 track.travelled |= lost.forgotten.contains(id);
             }
             ledger.forgotten.extend(lost.forgotten);
+            ledger.doubtful.extend(lost.erased.iter().chain(&lost.doubtful));
             for (id, was) in lost.tracks {
                 match ledger.tracks.get_mut(&id) {
                     Some(track) => {

@@ -224,7 +224,7 @@ impl World<'_> {
         let missing = request.sent.iter().find(|sent| {
             let is_bad = request.bad.iter().any(|(bad, _)| *bad == sent.id.to_string());
             let is_whole = reply.is_some() && course.is_calm && !self.profile.small_replies;
-            let is_erased = ledger.is_erased(sent);
+            let is_erased = ledger.may_be_erased(sent);
             is_whole && !is_bad && !is_erased && !observed.contains_key(&sent.id)
         });
         match missing {
