@@ -142,8 +142,12 @@ impl Judge {
                 self.parts.entry(place).or_default().extend(parts(value));
             }
             _ => {
-                let values = self.accepted.entry(place).or_default();
-                values.insert(normal(kind, field, value).to_string());
+                // A restored backup may lack a record, of which a device then sends a part. The rest
+                // has defaults, which other devices send on, although nobody has set them.
+                if !(self.has_lives && is_default(kind, field, value)) {
+                    let values = self.accepted.entry(place).or_default();
+                    values.insert(normal(kind, field, value).to_string());
+                }
             }
         }
     }
@@ -442,6 +446,12 @@ fn known_values(name: &Name, field: &str, device: &Held, document: &Json) -> Vec
         }
     }
     known
+}
+
+/// Whether a record that does not set the field has this value.
+fn is_default(kind: &Kind, field: &str, value: &Json) -> bool {
+    let field = kind.named(field);
+    !value.is_null() && value_of(field, value) == field.default_at(UnixMillis(0))
 }
 
 /// The values of a field that lost.

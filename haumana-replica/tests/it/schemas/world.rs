@@ -164,12 +164,17 @@ impl World {
         if self.dice.chance(6) {
             self.tell(at, || format!("deletes {name:?}"));
             self.judge.deleted(&name);
-            let shown: Map<String, Json> = serde_json::from_str(&view.content.to_json()).unwrap();
-            self.judge.saw(&name, &kind, &shown, shown.keys());
+            self.note_shown(&name, &kind, &view);
             self.devices[at].replica().delete(view.key).await.unwrap();
             return;
         }
         self.change(at, &kind, &name, &view).await;
+    }
+
+    /// Whoever replaces a whole record has seen it.
+    fn note_shown(&mut self, name: &Name, kind: &Kind, view: &View) {
+        let shown: Map<String, Json> = serde_json::from_str(&view.content.to_json()).unwrap();
+        self.judge.saw(name, kind, &shown, shown.keys());
     }
 
     async fn create(&mut self, at: usize, kind: &Arc<Kind>) {
@@ -324,7 +329,8 @@ impl World {
         if views.is_empty() {
             return;
         }
-        let key = self.dice.pick(&views).key;
+        let view = self.dice.pick(&views).clone();
+        let key = view.key;
         let replica = self.devices[at].replica();
         let Ok(page) = replica.history(&self.network, key, None, 200).await else { return };
         let versions: Vec<u32> = page.versions.iter().map(|version| version.version).collect();
@@ -334,6 +340,7 @@ impl World {
         let version = *self.dice.pick(&versions);
         let name = (kind.name().to_owned(), key.id.to_string());
         self.judge.restored(&name);
+        self.note_shown(&name, &kind, &view);
         let done = self.devices[at].replica().restore(&self.network, key, version).await;
         self.tell(at, || format!("restores version {version} of {name:?}: {done:?}"));
         check_call(done.err(), self.has_lives);
