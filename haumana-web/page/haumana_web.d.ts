@@ -153,8 +153,8 @@ export interface InitOutput {
     readonly pagereplica_sync: (a: number) => any;
     readonly pagereplica_unfollow: (a: number) => void;
     readonly pagereplica_uploadAsNew: (a: number) => any;
-    readonly __wasm_bindgen_func_elem_1591: (a: number, b: number, c: number, d: any) => void;
-    readonly __wasm_bindgen_func_elem_1606: (a: number, b: number, c: any, d: any) => void;
+    readonly __wasm_bindgen_func_elem_1592: (a: number, b: number, c: number, d: any) => void;
+    readonly __wasm_bindgen_func_elem_1607: (a: number, b: number, c: any, d: any) => void;
     readonly __wbindgen_export: (a: number, b: number) => number;
     readonly __wbindgen_export2: (a: number, b: number, c: number, d: number) => number;
     readonly __wbindgen_export3: (a: number, b: number, c: number) => void;

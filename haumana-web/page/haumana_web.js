@@ -337,7 +337,7 @@ var cb0 = (arg0, arg1) => {
 const a = state0.a;
 state0.a = 0;
 try {
-return __wasm_bindgen_func_elem_1606(a, state0.b, arg0, arg1);
+return __wasm_bindgen_func_elem_1607(a, state0.b, arg0, arg1);
 } finally {
 state0.a = a;
 }
@@ -355,7 +355,7 @@ var cb0 = (arg0, arg1) => {
 const a = state0.a;
 state0.a = 0;
 try {
-return __wasm_bindgen_func_elem_1606(a, state0.b, arg0, arg1);
+return __wasm_bindgen_func_elem_1607(a, state0.b, arg0, arg1);
 } finally {
 state0.a = a;
 }
@@ -421,8 +421,8 @@ const ret = arg0.write(getStringFromWasm0(arg1, arg2));
 return ret;
 }, arguments); },
 __wbindgen_generic_0000000000000001: function(arg0, arg1) {
-// Cast intrinsic for `Closure(Closure { owned: true, function: Function { arguments: [Externref], shim_idx: 336, ret: Result(Unit), inner_ret: Some(Result(Unit)) }, mutable: true }) -> Externref`.
-const ret = makeMutClosure(arg0, arg1, __wasm_bindgen_func_elem_1591);
+// Cast intrinsic for `Closure(Closure { owned: true, function: Function { arguments: [Externref], shim_idx: 337, ret: Result(Unit), inner_ret: Some(Result(Unit)) }, mutable: true }) -> Externref`.
+const ret = makeMutClosure(arg0, arg1, __wasm_bindgen_func_elem_1592);
 return ret;
 },
 __wbindgen_generic_0000000000000002: function(arg0, arg1) {
@@ -444,13 +444,13 @@ __proto__: null,
 "./haumana_web_bg.js": import0,
 };
 }
-function __wasm_bindgen_func_elem_1606(arg0, arg1, arg2, arg3) {
-wasm.__wasm_bindgen_func_elem_1606(arg0, arg1, arg2, arg3);
+function __wasm_bindgen_func_elem_1607(arg0, arg1, arg2, arg3) {
+wasm.__wasm_bindgen_func_elem_1607(arg0, arg1, arg2, arg3);
 }
-function __wasm_bindgen_func_elem_1591(arg0, arg1, arg2) {
+function __wasm_bindgen_func_elem_1592(arg0, arg1, arg2) {
 try {
 const retptr = wasm.__wbindgen_add_to_stack_pointer(-16) >>> 0;
-wasm.__wasm_bindgen_func_elem_1591(retptr, arg0, arg1, arg2);
+wasm.__wasm_bindgen_func_elem_1592(retptr, arg0, arg1, arg2);
 var r0 = getDataViewMemory0().getInt32(retptr + 4 * 0, true);
 var r1 = getDataViewMemory0().getInt32(retptr + 4 * 1, true);
 if (r1) {
