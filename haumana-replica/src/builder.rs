@@ -117,6 +117,7 @@ impl ReplicaBuilder {
             open: None,
             unstored: Unstored::default(),
             again: Again::default(),
+            probed: None,
         };
         let replica = Replica::new(inner, clock, random);
         if let Some(account) = account {

@@ -148,6 +148,9 @@ pub(crate) struct Inner {
     pub(crate) unstored: Unstored,
     /// Which refused records have been tried again.
     pub(crate) again: Again,
+    /// The account for which the server has just answered a probe. The answer is good for the next
+    /// request only: by the one after it, a backup of the server may have been restored.
+    pub(crate) probed: Option<String>,
 }
 
 impl Replica {

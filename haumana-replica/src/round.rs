@@ -137,8 +137,9 @@ impl Replica {
         }
         if outgoing.is_probe {
             let is_other_life = before.is_other_life || reply.reset;
-            let state = Some(State { probe: None, is_other_life, ..before });
+            let state = Some(State { is_other_life, ..before });
             inner.write(account, Batch::repeatable(state, Vec::new())).await?;
+            inner.probed = Some(account.to_owned());
             return Ok(Progress { more: true, ..Progress::default() });
         }
         if reply.results.len() != outgoing.sent.len() {
@@ -158,6 +159,7 @@ impl Replica {
         let (mut mismatch, mut is_equal) = (false, false);
         round.state.open_conflicts = reply.open_conflicts().or(round.state.open_conflicts);
         round.state.cursor = reply.cursor.as_deref().map(str::to_owned);
+        round.state.probe = None;
         if !reply.more {
             round.end_listing(&mut inner, account).await?;
             mismatch = reply.digest.is_some_and(|digest| digest != round.state.digest);
@@ -286,7 +288,8 @@ impl Inner {
         if state.is_erased {
             return Err(Error::new("sync", ErrorKind::Erased));
         }
-        let is_probe = state.cursor.is_none() && state.probe.is_some();
+        let is_probed = self.probed.take().is_some_and(|probed| probed == account.as_str());
+        let is_probe = state.cursor.is_none() && state.probe.is_some() && !is_probed;
         let (sent, tried) = if is_probe {
             (Vec::new(), None)
         } else {

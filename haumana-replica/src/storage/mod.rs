@@ -58,8 +58,9 @@ pub struct State {
     /// Whether the account was erased on the server, and nobody has decided about the local
     /// records.
     pub is_erased: bool,
-    /// The last cursor of a device that starts over. It is sent once more before anything is
-    /// pushed, so that a server that has erased the account can say so.
+    /// The last cursor of a device that starts over. It is sent once more right before the first
+    /// page is asked for and anything is pushed. So a server that has erased the account, or has
+    /// another past, can say so.
     pub probe: Option<String>,
     /// The last call beside `POST /sync` that the server has not answered.
     pub unanswered: Option<Unanswered>,

@@ -260,6 +260,33 @@ async fn who_counts_before_the_answer_to_an_offer_has_come_as_a_record_is_counte
     assert_eq!(5, a.get::<Setlist>(id).await.unwrap().unwrap().performed);
 }
 
+/// Found by the model, `schemas` with backups, seeds 3502 and 4365: the device had asked about the
+/// past of the server long before it asked for the first page.
+#[tokio::test]
+async fn a_backup_restored_after_a_device_began_to_start_over_is_offered_what_it_lacks() {
+    let server = AnyServer::setlists();
+    let a = server.device().await;
+    let id = a.add(&Setlist { title: "0".to_owned(), ..Setlist::default() }).await.unwrap();
+    server.sync(&a).await;
+    let backup = Arc::new(server.store.snapshot());
+    a.edit(id, |set: &mut Setlist| set.title = "a".to_owned()).await.unwrap();
+    server.sync(&a).await;
+    a.start_over().await.unwrap();
+    let asked = a.begin().await.unwrap();
+    let answer = server.transport().sync(&asked.account, asked.body.clone()).await.unwrap();
+    a.finish(&asked, &answer).await.unwrap();
+    drop(a.begin().await.unwrap());
+    let restored = restored(&server, backup);
+    let b = server.device().await;
+    b.sync(&restored).await.unwrap();
+    b.edit(id, |set: &mut Setlist| set.leader = Some("b".to_owned())).await.unwrap();
+    b.sync(&restored).await.unwrap();
+
+    a.sync(&restored).await.unwrap();
+
+    assert_eq!("a", a.get::<Setlist>(id).await.unwrap().unwrap().title);
+}
+
 /// The server from its backup.
 fn restored(server: &AnyServer, backup: Arc<MemoryStore>) -> DirectTransport {
     let config = EngineConfig::new(Generation(1));

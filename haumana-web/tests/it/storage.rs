@@ -60,7 +60,8 @@ fn local(dice: &mut Dice) -> Local {
         pending.touches.insert("title".into(), touch(dice));
         let at = UnixMillis(9);
         pending.removal = dice.is_so().then_some(Removal { at, base: None, is_offered: true });
-        pending.offers = vec![Offer { value: value(dice), at }];
+        let acked = dice.is_so().then_some(3);
+        pending.offers = vec![Offer { value: value(dice), at, acked }];
         pending.refused = dice.is_so().then(|| "quota".into());
     }
     Local { key: key(dice), agreed, pending }
