@@ -532,3 +532,22 @@ fn pushes_up_to<'a>(record: &'a AppRecord, last: &'a Receipt) -> Vec<&'a Receipt
 fn version_key(record: &AppRecord, version: Version) -> HistoryKey {
     HistoryKey { key: record.key(), version, side: 0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_phones_time_counts_only_if_it_is_unknown_when_a_state_was_written() {
+        for (is_before, a, b) in [
+            (true, (1, 9), (2, 3)),
+            (false, (2, 3), (1, 9)),
+            (true, (0, 3), (2, 9)),
+            (false, (0, 9), (2, 3)),
+            (true, (2, 3), (0, 9)),
+            (false, (0, 3), (0, 3)),
+        ] {
+            assert_eq!(is_before, is_written_before(a, b), "{a:?} {b:?}");
+        }
+    }
+}

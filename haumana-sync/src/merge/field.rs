@@ -360,3 +360,16 @@ fn blend(
     });
     FieldMerge { value, edited_at, winner, lost }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_reason_says_something_else() {
+        let messages: BTreeSet<&str> = Reason::ALL.into_iter().map(Reason::message).collect();
+
+        assert_eq!(Reason::ALL.len(), messages.len());
+    }
+}

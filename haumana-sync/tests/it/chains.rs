@@ -138,6 +138,18 @@ async fn a_value_that_is_cleared_without_a_base_is_an_edit_also_if_its_device_se
 }
 
 #[tokio::test]
+async fn a_push_of_which_a_part_lost_by_rank_is_merged_and_asks_nobody() {
+    let engine = engine();
+    push(&engine, "a", &[(None, json!({ "score": 1 }))]).await;
+    push(&engine, "b", &[(Some(1), json!({ "score": 9 }))]).await;
+
+    let results = push(&engine, "a", &[(Some(1), json!({ "score": 5, "title": "Poli" }))]).await;
+
+    assert_eq!((&json!("merged"), &json!([])), (&results[0]["outcome"], &results[0]["conflicts"]));
+    assert_eq!("Poli", read(&engine).await["title"]);
+}
+
+#[tokio::test]
 async fn who_never_set_a_value_does_not_clear_it_without_a_base() {
     let engine = engine();
     push(&engine, "b", &[(None, json!({ "title": "Aloha" }))]).await;

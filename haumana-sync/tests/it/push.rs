@@ -32,6 +32,23 @@ async fn a_partial_set_touches_nothing_else_and_null_clears() {
 }
 
 #[tokio::test]
+async fn the_head_counts_the_bytes_that_its_records_hold_now() {
+    let server = Server::new();
+    let bytes = async || server.store.head(&kai()).await.unwrap().unwrap().bytes;
+    push(&server, "a", set(piece(1), None, 1, &[("title", text("0"))])).await;
+    let one = bytes().await;
+    push(&server, "a", set(piece(1), Some(1), 2, &[("title", text("012"))])).await;
+    let longer = bytes().await;
+    push(&server, "a", set(piece(2), None, 2, &[("title", text("012"))])).await;
+    let both = bytes().await;
+    push(&server, "a", delete(piece(1), Some(2))).await;
+
+    assert!(0 < one);
+    assert_eq!((one + 2, 2 * longer), (longer, both));
+    assert!(bytes().await < both);
+}
+
+#[tokio::test]
 async fn the_same_change_again_is_unchanged_even_after_others_have_moved_on() {
     let server = Server::new();
     push(&server, "a", set(piece(1), None, 1, &[("title", text("0"))])).await;
