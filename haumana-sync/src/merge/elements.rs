@@ -93,3 +93,19 @@ pub(super) fn join_counters(a: &Value, b: &Value) -> Value {
     }
     json(&joined)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_element_is_one_line_without_blanks() {
+        let elements = ["a b", "\"", "\\", "\t", "\n", "", "é", "ʻā", "🌺", "A-z_0.9:/"];
+        let elements: Vec<String> = elements.into_iter().map(str::to_owned).collect();
+
+        let lines = to_lines(&elements);
+
+        assert_eq!(elements, from_lines(&lines));
+        assert!(lines.lines().all(|line| !line.contains(char::is_whitespace)), "{lines}");
+    }
+}
