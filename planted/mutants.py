@@ -9,8 +9,8 @@ cargo-mutants compiles the sources anew for each change. Here each function of t
 changed bodies, and asks `planted::is("m...")` which of them to run. So one program has all changes.
 Changes that do not compile are left out. Each test runs once alone without a change, and notes which
 names it asks for: a change is tried only with the tests that reach its function, quick ones first.
-What was tried is kept in `target/mutants-copy/tried.json`, by the text of the function and of the
-change, so a run that was stopped goes on, and only what was edited is tried again.
+What was tried is kept in `tried.json` beside this file, by the text of the function and of the change.
+So anybody can continue the run, and only what was edited is tried again.
 """
 
 import collections
@@ -32,7 +32,7 @@ import drive
 
 WORK = drive.WORK.parent / "mutants-copy"
 TREE = WORK / "tree"
-TRIED = WORK / "tried.json"
+TRIED = drive.HERE / "tried.json"
 # The merge, and all that decides, writes, reads and verifies.
 FILES = [
     "haumana-sync/src/merge/*.rs", "haumana-sync/src/text/*.rs", "haumana-sync/src/engine/edit/apply/*.rs",
