@@ -4,12 +4,19 @@ pub use haumana_sync::record::Content;
 
 use crate::flaw::{Flaw, Reason};
 use haumana_sync::json::JsonText;
-use haumana_sync::record::{FieldError, Value};
+use haumana_sync::record::{Counter, FieldError, Value};
 use haumana_sync::schema::{Field, FieldType, Kind, Merge};
 use haumana_sync::time::UnixMillis;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// The counts of both values of a counter.
+pub(crate) fn joined(one: &Value, other: &Value) -> Value {
+    let mut joined = Counter::of(one);
+    joined.join(&Counter::of(other));
+    joined.to_value()
+}
 
 /// Makes a record from fields, as the server does for a push without a base; `None` if they are
 /// only a part of a record.

@@ -4,7 +4,7 @@
 //! storage around them; apps call it.
 
 use crate::content::{
-    Content, base_text, builds_on_earlier, check, has_parts, is_counter, is_mark_of_making,
+    Content, base_text, builds_on_earlier, check, has_parts, is_counter, is_mark_of_making, joined,
     read_value, write_value,
 };
 use crate::flaw::{Flaw, Reason};
@@ -13,7 +13,7 @@ use crate::record::{Earlier, Local, Pending, Removal, Touch};
 use haumana_sync::id::Key;
 use haumana_sync::json::JsonText;
 use haumana_sync::limits;
-use haumana_sync::record::{Counter, Value};
+use haumana_sync::record::Value;
 use haumana_sync::schema::{Field, Kind, Merge};
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
@@ -294,11 +294,10 @@ fn last_of(mut earlier: Vec<Earlier>) -> Vec<Earlier> {
 /// What is sent for a counter: the count that was to be sent, plus the new count. Any other field
 /// is sent as it is.
 fn counted(kind: &Kind, name: &str, old: Option<&Touch>, value: JsonText) -> JsonText {
-    let counter = |json: &JsonText| Some(Counter::of(&read_value(kind, name, json)?));
-    let old = old.filter(|_| is_counter(kind, name)).and_then(|old| counter(&old.value));
-    let joined = old.and_then(|mut old| {
-        old.join(&counter(&value)?);
-        write_value(&old.to_value())
+    let old = old.filter(|_| is_counter(kind, name));
+    let both = old.and_then(|old| {
+        let [old, new] = [&old.value, &value].map(|json| read_value(kind, name, json));
+        write_value(&joined(&old?, &new?))
     });
-    joined.unwrap_or(value)
+    both.unwrap_or(value)
 }

@@ -143,10 +143,11 @@ impl Local {
     pub(crate) fn acknowledge_offer(&mut self, offer: &Offer, version: Option<Version>) {
         let held = self.version();
         let comes = version.filter(|version| held.is_some_and(|held| held < *version));
-        match self.pending.offers.iter().position(|open| open == offer).zip(comes) {
-            Some((at, version)) => self.pending.offers[at].acked = Some(version),
-            None => self.pending.offers.retain(|open| open != offer),
+        if comes.is_none() {
+            return self.pending.offers.retain(|open| open != offer);
         }
+        let open = self.pending.offers.iter_mut().filter(|open| *open == offer);
+        open.for_each(|open| open.acked = comes);
     }
 
     /// Turns an offer into an edit, because its user sees the record and edits it.

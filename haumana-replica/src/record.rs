@@ -10,11 +10,11 @@
 //!            offers:  what was agreed with a server of another past
 //! ```
 
-use crate::content::{Content, base_value, create, is_counter, put, read_value};
+use crate::content::{Content, base_value, create, is_counter, joined, put, read_value};
 use haumana_sync::id::Key;
 use haumana_sync::json::JsonText;
 use haumana_sync::merge::{Base, Side, merge_field};
-use haumana_sync::record::{Counter, Value};
+use haumana_sync::record::Value;
 use haumana_sync::schema::{Field, FieldType, Kind};
 use haumana_sync::store::Version;
 use haumana_sync::time::UnixMillis;
@@ -310,9 +310,7 @@ impl Local {
             let names = kind.fields().iter().map(Field::name);
             let counters = names.filter(|name| is_counter(&kind, name));
             for name in counters.filter(|name| !offered.get(name).is_null()) {
-                let mut joined = Counter::of(&content.get(name));
-                joined.join(&Counter::of(&offered.get(name)));
-                content.set(name, joined.to_value());
+                content.set(name, joined(&content.get(name), &offered.get(name)));
             }
         }
     }
@@ -324,9 +322,7 @@ impl Local {
         let field = kind.named(name);
         let pushed = read_value(kind, name, &touch.value)?;
         if is_counter(kind, name) {
-            let mut joined = Counter::of(&agreed.get(name));
-            joined.join(&Counter::of(&pushed));
-            return Some(Merged { value: joined.to_value(), is_clean: false });
+            return Some(Merged { value: joined(&agreed.get(name), &pushed), is_clean: false });
         }
         if !field.field_type().needs_base() || touch.base == self.version() {
             return None;

@@ -150,7 +150,7 @@ pub(crate) struct Inner {
     pub(crate) again: Again,
     /// The account for which the server has just answered a probe. The answer is good for the next
     /// request only: by the one after it, a backup of the server may have been restored.
-    pub(crate) probed: Option<String>,
+    pub(crate) probed: Option<UserId>,
 }
 
 impl Replica {

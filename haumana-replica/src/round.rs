@@ -139,7 +139,7 @@ impl Replica {
             let is_other_life = before.is_other_life || reply.reset;
             let state = Some(State { is_other_life, ..before });
             inner.write(account, Batch::repeatable(state, Vec::new())).await?;
-            inner.probed = Some(account.to_owned());
+            inner.probed = Some(outgoing.account.clone());
             return Ok(Progress { more: true, ..Progress::default() });
         }
         if reply.results.len() != outgoing.sent.len() {
@@ -288,7 +288,7 @@ impl Inner {
         if state.is_erased {
             return Err(Error::new("sync", ErrorKind::Erased));
         }
-        let is_probed = self.probed.take().is_some_and(|probed| probed == account.as_str());
+        let is_probed = self.probed.take().as_ref() == Some(&account);
         let is_probe = state.cursor.is_none() && state.probe.is_some() && !is_probed;
         let (sent, tried) = if is_probe {
             (Vec::new(), None)
